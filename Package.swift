@@ -1,0 +1,87 @@
+// swift-tools-version: 6.1
+import Foundation
+import PackageDescription
+
+// libtorch is used where `LIBTORCH` points to (an unpacked distribution with `include/` and `lib/`),
+// otherwise where `Tools/bootstrap` unpacks it: outside the package, so that a package that depends
+// on this one finds it too.
+let environment = Context.environment
+let cacheHome = environment["XDG_CACHE_HOME"] ?? (environment["HOME"] ?? "") + "/.cache"
+let libtorch = environment["LIBTORCH"] ?? "\(cacheHome)/condense/libtorch/2.13.0"
+let torchLibraries = "\(libtorch)/lib"
+
+// A CPU build of libtorch has no `torch_cuda`; where there is one it must be linked by name,
+// since nothing refers to its symbols and the linker would drop it.
+let hasCUDA = FileManager.default.fileExists(atPath: "\(torchLibraries)/libtorch_cuda.so")
+let cudaLinkerFlags = hasCUDA ? ["-Xlinker", "--no-as-needed", "-ltorch_cuda", "-lc10_cuda", "-Xlinker", "--as-needed"] : []
+
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: [], resources: resources, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies + ["CondenseTesting"], resources: [.copy("Fixtures")], swiftSettings: swiftSettings)
+}
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "condense",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "condense", targets: ["CondenseCLI"]),
+        .library(name: "Condense", targets: ["Condense"]),
+        .library(name: "CondenseTesting", targets: ["CondenseTesting"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.0.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    ],
+    targets: [
+        .target(
+            name: "CTorch",
+            cxxSettings: [
+                .unsafeFlags([
+                    "-isystem", "\(libtorch)/include", "-isystem", "\(libtorch)/include/torch/csrc/api/include", "-O3",
+                ])
+            ],
+            linkerSettings: [
+                .unsafeFlags(["-L\(torchLibraries)", "-Xlinker", "-rpath", "-Xlinker", torchLibraries] + cudaLinkerFlags),
+                .linkedLibrary("torch"), .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
+            ]),
+        library("Torch", ["CTorch"]),
+        library("TorchNN", ["Torch"]),
+        library("Datasets", [.product(name: "Crypto", package: "swift-crypto"), logging]),
+        library(
+            "Experiments",
+            ["Torch", "TorchNN", logging, .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams")]),
+        library("Networks", ["Torch", "TorchNN", .product(name: "Collections", package: "swift-collections")]),
+        library("SparseAutoencoders", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets"]),
+        library("Condense", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets", "SparseAutoencoders"]),
+        library("CondenseTesting", ["Torch"]),
+        .executableTarget(name: "CondenseCLI", dependencies: ["Condense", argumentParser, logging], swiftSettings: swiftSettings),
+
+        tests("TorchTests", ["Torch"]),
+        tests("TorchNNTests", ["TorchNN"]),
+        tests("ExperimentsTests", ["Experiments"]),
+        tests("DatasetsTests", ["Datasets"]),
+        tests("NetworksTests", ["Networks", "Datasets"]),
+        tests("SparseAutoencodersTests", ["SparseAutoencoders"]),
+        tests("CondenseTests", ["Condense"]),
+        tests("FuzzTests", ["Torch", "Networks", "Experiments"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx20
+)
