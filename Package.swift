@@ -70,7 +70,7 @@ let package = Package(
         library("Networks", ["Torch", "TorchNN", .product(name: "Collections", package: "swift-collections")]),
         library("SparseAutoencoders", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets"]),
         library("Condense", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets", "SparseAutoencoders"]),
-        library("CondenseTesting", ["Torch"]),
+        library("CondenseTesting", ["Torch", "TorchNN"]),
         .executableTarget(name: "CondenseCLI", dependencies: ["Condense", argumentParser, logging], swiftSettings: swiftSettings),
 
         tests("TorchTests", ["Torch"]),

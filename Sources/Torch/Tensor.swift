@@ -172,6 +172,17 @@ extension Tensor {
     }
 }
 
+extension Tensor {
+    /// Tells whether two tensors are one and the same: their elements, their gradient and their place in the graph.
+    public struct Identity: Hashable {
+        private let raw: OpaquePointer
+        init(_ raw: OpaquePointer) { self.raw = raw }
+    }
+
+    /// Valid as long as the tensor lives.
+    public var identity: Identity { Identity(raw) }
+}
+
 extension Tensor: CustomStringConvertible {
     /// Dtype, shape, device and the first elements.
     public var description: String {

@@ -11,6 +11,11 @@ extension Operator {
     static let mish = Operator("aten::mish")
     static let hardswish = Operator("aten::hardswish")
     static let hardsigmoid = Operator("aten::hardsigmoid")
+    static let selu = Operator("aten::selu")
+    static let celu = Operator("aten::celu")
+    static let softshrink = Operator("aten::softshrink")
+    static let hardshrink = Operator("aten::hardshrink")
+    static let threshold = Operator("aten::threshold")
     static let prelu = Operator("aten::prelu")
     static let softmax = Operator("aten::softmax", "int")
     static let logSoftmax = Operator("aten::log_softmax", "int")
@@ -33,6 +38,9 @@ extension Operator {
     static let adaptiveAvgPool1d = Operator("aten::adaptive_avg_pool1d")
     static let adaptiveAvgPool2d = Operator("aten::adaptive_avg_pool2d")
     static let adaptiveAvgPool3d = Operator("aten::adaptive_avg_pool3d")
+    static let adaptiveMaxPool1d = Operator("aten::adaptive_max_pool1d")
+    static let adaptiveMaxPool2d = Operator("aten::adaptive_max_pool2d")
+    static let adaptiveMaxPool3d = Operator("aten::adaptive_max_pool3d")
     static let pixelShuffle = Operator("aten::pixel_shuffle")
     static let pixelUnshuffle = Operator("aten::pixel_unshuffle")
     static let upsampleNearest2d = Operator("aten::upsample_nearest2d", "vec")
@@ -57,6 +65,16 @@ extension Tensor {
     public func mish() -> Tensor { Operator.mish(self) }
     public func hardSwish() -> Tensor { Operator.hardswish(self) }
     public func hardSigmoid() -> Tensor { Operator.hardsigmoid(self) }
+    /// The scaled ELU of self-normalising networks (Klambauer et al. 2017).
+    public func selu() -> Tensor { Operator.selu(self) }
+    /// x where positive, α·(exp(x/α) − 1) elsewhere.
+    public func celu(alpha: Double = 1) -> Tensor { Operator.celu(self, alpha) }
+    /// Moved towards 0 by `threshold`, and stopped there.
+    public func softShrink(threshold: Double = 0.5) -> Tensor { Operator.softshrink(self, threshold) }
+    /// 0 where |x| ≤ threshold.
+    public func hardShrink(threshold: Double = 0.5) -> Tensor { Operator.hardshrink(self, threshold) }
+    /// x where greater than `threshold`, `value` elsewhere.
+    public func thresholded(_ threshold: Double, value: Double) -> Tensor { Operator.threshold(self, threshold, value) }
     /// A learned slope (one, or one a channel) for negative elements.
     public func prelu(slope: Tensor) -> Tensor { Operator.prelu(self, slope) }
     public func softmax(axis: Int = -1, dtype: DType? = nil) -> Tensor { Operator.softmax(self, axis, dtype) }
@@ -67,7 +85,10 @@ extension Tensor {
 
 extension Tensor {
     /// Rows of this [count, width] table for integer `indices` of any shape.
-    public func embedding(_ indices: Tensor) -> Tensor { Operator.embedding(self, indices) }
+    /// - Parameter paddingIndex: a row that gets no gradient.
+    public func embedding(_ indices: Tensor, paddingIndex: Int? = nil) -> Tensor {
+        Operator.embedding(self, indices, paddingIndex ?? -1)
+    }
 
     /// Normalised over the trailing axes of `shape`.
     public func layerNorm(shape: [Int], weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5) -> Tensor {
@@ -118,21 +139,37 @@ extension Tensor {
 
 extension Tensor {
     /// The largest of each window over the trailing `kernel.count` axes (1 to 3).
-    public func maxPooled(kernel: [Int], stride: [Int]? = nil, padding: [Int]? = nil) -> Tensor {
+    /// - Parameter roundingUp: let the last window reach beyond the end.
+    public func maxPooled(
+        kernel: [Int], stride: [Int]? = nil, padding: [Int]? = nil, dilation: [Int]? = nil, roundingUp: Bool = false
+    ) -> Tensor {
         let operators = [Operator.maxPool1d, .maxPool2d, .maxPool3d]
-        return operators[kernel.count - 1](self, kernel, stride ?? kernel, padding ?? kernel.map { _ in 0 })
+        return operators[kernel.count - 1](
+            self, kernel, stride ?? kernel, padding ?? kernel.map { _ in 0 }, dilation ?? kernel.map { _ in 1 }, roundingUp)
     }
 
     /// The mean of each window over the trailing `kernel.count` axes (1 to 3).
-    public func averagePooled(kernel: [Int], stride: [Int]? = nil, padding: [Int]? = nil, countingPadding: Bool = true) -> Tensor {
+    /// - Parameters:
+    ///   - roundingUp: let the last window reach beyond the end.
+    ///   - countingPadding: whether padded zeros count in the mean.
+    public func averagePooled(
+        kernel: [Int], stride: [Int]? = nil, padding: [Int]? = nil, roundingUp: Bool = false, countingPadding: Bool = true
+    ) -> Tensor {
         let operators = [Operator.avgPool1d, .avgPool2d, .avgPool3d]
-        return operators[kernel.count - 1](self, kernel, stride ?? kernel, padding ?? kernel.map { _ in 0 }, false, countingPadding)
+        return operators[kernel.count - 1](
+            self, kernel, stride ?? kernel, padding ?? kernel.map { _ in 0 }, roundingUp, countingPadding)
     }
 
     /// Means over windows chosen so that the trailing axes get the given sizes (1 to 3 of them).
     public func adaptiveAveragePooled(to sizes: [Int]) -> Tensor {
         let operators = [Operator.adaptiveAvgPool1d, .adaptiveAvgPool2d, .adaptiveAvgPool3d]
         return operators[sizes.count - 1](self, sizes)
+    }
+
+    /// The largest of windows chosen so that the trailing axes get the given sizes (1 to 3 of them).
+    public func adaptiveMaxPooled(to sizes: [Int]) -> Tensor {
+        let operators = [Operator.adaptiveMaxPool1d, .adaptiveMaxPool2d, .adaptiveMaxPool3d]
+        return operators[sizes.count - 1].pair(self, sizes).0
     }
 
     /// [B, C·f², H, W] → [B, C, H·f, W·f].

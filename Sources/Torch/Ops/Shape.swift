@@ -63,7 +63,7 @@ extension Tensor {
     public func rolled(by shifts: [Int], axes: [Int]) -> Tensor { Operator.roll(self, shifts, axes) }
 
     /// How ``padded(_:mode:)`` fills.
-    public enum PaddingMode: Sendable, Equatable { case constant(Double), reflect, replicate, circular }
+    public enum PaddingMode: Codable, Sendable, Equatable { case constant(Double), reflect, replicate, circular }
 
     /// Padded by (before, after) pairs for the last axis first, as in PyTorch.
     public func padded(_ amounts: [Int], mode: PaddingMode = .constant(0)) -> Tensor {
