@@ -2,5 +2,9 @@ import ArgumentParser
 
 @main
 struct Main: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "condense", abstract: "Learned compression of signals, representations and models.")
+    static let configuration = CommandConfiguration(
+        commandName: "condense", abstract: "Learned compression of signals, representations and models.",
+        subcommands: [MethodsCommand.self, ReproduceCommand.self, RunsCommand.self])
+
+    static func main() async { await runFromCommandLine() }
 }
