@@ -4,7 +4,12 @@ import ArgumentParser
 struct Main: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "condense", abstract: "Learned compression of signals, representations and models.",
-        subcommands: [MethodsCommand.self, ReproduceCommand.self, RunsCommand.self])
+        subcommands: [
+            MethodsCommand.self,
+            ReproduceCommand.self,
+            RunsCommand.self,
+            BenchCommand.self,
+        ])
 
     static func main() async { await runFromCommandLine() }
 }
