@@ -1,5 +1,5 @@
 /// The Castagnoli cyclic redundancy check, as in TensorBoard's event files (RFC 3720, appendix B.4).
-struct CRC32C {
+package struct CRC32C {
     private var state: UInt32 = 0xFFFF_FFFF
 
     /// Eight tables of 256: `tables[k * 256 + b]` advances byte `b` by `k` zero bytes.
@@ -17,7 +17,9 @@ struct CRC32C {
         return tables
     }()
 
-    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    package init() {}
+
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         var crc = state
         Self.tables.withUnsafeBufferPointer { table in
             var index = 0
@@ -37,7 +39,7 @@ struct CRC32C {
         state = crc
     }
 
-    var value: UInt32 { ~state }
+    package var value: UInt32 { ~state }
 
     static func checksum(_ bytes: [UInt8]) -> UInt32 {
         var crc = CRC32C()
