@@ -71,7 +71,7 @@ let package = Package(
         library("SparseAutoencoders", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets"]),
         library("Condense", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets", "SparseAutoencoders"]),
         library("CondenseTesting", ["Torch", "TorchNN"]),
-        .executableTarget(name: "CondenseCLI", dependencies: ["Condense", argumentParser, logging], swiftSettings: swiftSettings),
+        .executableTarget(name: "CondenseCLI", dependencies: ["Condense", "Torch", argumentParser, logging], swiftSettings: swiftSettings),
 
         tests("TorchTests", ["Torch"]),
         tests("TorchNNTests", ["TorchNN"]),

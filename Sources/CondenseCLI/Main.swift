@@ -3,9 +3,14 @@ import ArgumentParser
 @main
 struct Main: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "condense",
-        abstract: "Learned compression of signals, representations and models.",
+        commandName: "condense", abstract: "Learned compression of signals, representations and models.",
         subcommands: [
-            DataCommand.self
+            MethodsCommand.self,
+            ReproduceCommand.self,
+            RunsCommand.self,
+            BenchCommand.self,
+            DataCommand.self,
         ])
+
+    static func main() async { await runFromCommandLine() }
 }

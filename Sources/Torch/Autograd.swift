@@ -101,8 +101,9 @@ public func customGradient(
                     let backward = Unmanaged<Backward>.fromOpaque(context!).takeUnretainedValue().value
                     do {
                         let found = try backward((0..<Int(gradientCount)).map { Tensor(borrowing: gradients![$0]!) })
-                        precondition(
-                            found.count == Int(resultCount), "backward gives \(found.count) gradients for \(resultCount) inputs")
+                        guard found.count == Int(resultCount) else {
+                            return ct_copied("backward gives \(found.count) gradients for \(resultCount) inputs")
+                        }
                         for (index, gradient) in found.enumerated() { results![index] = gradient?.retainedRaw() }
                         return nil
                     } catch {

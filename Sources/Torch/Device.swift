@@ -69,6 +69,11 @@ public enum Engine {
     /// The instruction set our own kernels use on this machine, e.g. "avx512".
     public static var vectorInstructions: String { String(cString: ct_vector_instructions()) }
 
+    /// Seconds that `count` additions a + b take when called directly in C++: the baseline for the gate's cost.
+    public static func measureDirectAddition(_ a: Tensor, _ b: Tensor, count: Int) -> Double {
+        ct_measure_direct_add(a.raw, b.raw, Int64(count))
+    }
+
     /// Threads used inside one operation. Set it once, before the first operation.
     public static var threadCount: Int {
         get { Int(ct_thread_count()) }

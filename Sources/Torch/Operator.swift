@@ -141,7 +141,7 @@ public struct Operator: Sendable {
     /// Calls an operator that returns a list of tensors.
     public func list(_ arguments: (any OperatorArgument)?...) -> [Tensor] {
         call(arguments, resultCount: 1) { results in
-            precondition(results[0].tag == ct_tag_tensors, "\(name) does not return a list of tensors")
+            guard results[0].tag == ct_tag_tensors else { fatalError("\(name) does not return a list of tensors") }
             let handles = UnsafeMutableRawPointer(mutating: results[0].payload.pointer!)
             defer { ct_free(handles) }
             let list = handles.bindMemory(to: OpaquePointer.self, capacity: Int(results[0].count))
@@ -181,7 +181,7 @@ public struct Operator: Sendable {
                     }
                 }
                 guard ok else { return nil }
-                precondition(found == resultCount, "\(name) gives \(found) results, expected \(resultCount)")
+                guard found == resultCount else { fatalError("\(name) gives \(found) results, expected \(resultCount)") }
                 return take(results)
             }
         }

@@ -26,7 +26,7 @@ public struct Tensor {
     init(owning raw: OpaquePointer) { handle = TensorHandle(raw) }
 
     init(taking value: ct_value) {
-        precondition(value.tag == ct_tag_tensor, "an operator's result is no tensor")
+        guard value.tag == ct_tag_tensor else { fatalError("an operator's result is no tensor") }
         self.init(owning: OpaquePointer(value.payload.pointer!))
     }
 
@@ -67,8 +67,8 @@ extension Tensor {
     public func size(_ axis: Int) -> Int {
         let shape = shape
         let index = axis < 0 ? axis + shape.count : axis
-        precondition(shape.indices.contains(index), "axis \(axis) of a tensor of shape \(shape)")
-        return shape[index]
+        require(shape.indices.contains(index), "axis \(axis) of a tensor of shape \(shape)")
+        return shape.indices.contains(index) ? shape[index] : 0
     }
 
     public var dtype: DType {
@@ -99,7 +99,7 @@ extension Tensor {
     /// A tensor of shape `[rows.count, rows[0].count]`.
     public init<Scalar: TensorScalar>(_ rows: [[Scalar]]) {
         let width = rows.first?.count ?? 0
-        precondition(rows.allSatisfy { $0.count == width }, "rows of different lengths")
+        require(rows.allSatisfy { $0.count == width }, "rows of different lengths")
         self.init(rows.flatMap { $0 }, shape: [rows.count, width])
     }
 
@@ -119,9 +119,9 @@ extension Tensor {
     /// A tensor over memory that `owner` keeps alive, without a copy. The elements must not be written to
     /// if the memory is read-only.
     public init(borrowing bytes: UnsafeRawBufferPointer, shape: [Int], dtype: DType, owner: AnyObject) {
-        precondition(
-            shape.reduce(dtype.byteCount, *) == bytes.count, "shape \(shape) of \(dtype) does not fit \(bytes.count) bytes")
-        guard bytes.count > 0 else {
+        let fits = shape.reduce(dtype.byteCount, *) == bytes.count
+        require(fits, "shape \(shape) of \(dtype) does not fit \(bytes.count) bytes")
+        guard fits, bytes.count > 0 else {
             self.init(bytes: bytes, shape: shape, dtype: dtype)
             return
         }
@@ -144,8 +144,8 @@ extension Tensor {
 
     /// The only element.
     public func item() -> Double {
-        precondition(elementCount == 1, "item() of a tensor of shape \(shape)")
-        return scalars(as: Double.self)[0]
+        require(elementCount == 1, "item() of a tensor of shape \(shape)")
+        return scalars(as: Double.self).first ?? .nan
     }
 
     /// Calls `body` with the elements' bytes in row-major order, copied to the CPU and made contiguous
@@ -158,7 +158,7 @@ extension Tensor {
 
     /// Calls `body` with the elements' bytes for writing; the tensor must be contiguous and on the CPU.
     public func withMutableBytes<Result>(_ body: (UnsafeMutableRawBufferPointer) throws -> Result) rethrows -> Result {
-        precondition(isContiguous && device == .cpu, "only a contiguous tensor on the CPU can be written to")
+        guard isContiguous && device == .cpu else { fatalError("only a contiguous tensor on the CPU can be written to") }
         return try withExtendedLifetime(handle) {
             try body(UnsafeMutableRawBufferPointer(start: dataPointer, count: byteCount))
         }

@@ -70,6 +70,16 @@ func report(_ error: TorchError) {
     if scope.error == nil { scope.error = error }
 }
 
+/// Traps with `message` if `condition` is false, or throws it within ``withTorchErrors(_:)``.
+///
+/// For the shapes and arguments a program is responsible for. Unlike `precondition`, whose text an
+/// optimised build drops, the message always reaches the user.
+public func require(_ condition: @autoclosure () -> Bool, _ message: @autoclosure () -> String) {
+    // After a failure in the scope tensors are empty: what they say of shapes means nothing.
+    if hasFailedInScope || condition() { return }
+    report(TorchError(kind: .invalidArgument, message: message()))
+}
+
 /// Calls an entry point of the C side that gives a status and a message, and reports its failure.
 /// - Returns: whether it succeeded.
 @discardableResult

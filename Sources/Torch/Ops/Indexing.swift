@@ -9,6 +9,7 @@ extension Operator {
     static let indexCopyInPlace = Operator("aten::index_copy_")
     static let gather = Operator("aten::gather")
     static let scatter = Operator("aten::scatter", "src")
+    static let scatterAdd = Operator("aten::scatter_add")
     static let scatterInPlace = Operator("aten::scatter_", "src")
     static let scatterAddInPlace = Operator("aten::scatter_add_")
     static let oneHot = Operator("aten::one_hot")
@@ -110,7 +111,7 @@ extension Tensor {
             case .insertAxis, .remainingAxes: count
             }
         }
-        precondition(used <= rank, "\(used) indices for a tensor of shape \(shape)")
+        require(used <= rank, "\(used) indices for a tensor of shape \(shape)")
         var view = self
         var axis = 0
         var tensors: [Tensor?] = []
@@ -148,6 +149,9 @@ extension Tensor {
 
     /// A copy in which `source` has been written to the places of `index`: PyTorch's `scatter`.
     public func scatteringElements(_ source: Tensor, at index: Tensor, axis: Int = -1) -> Tensor { Operator.scatter(self, axis, index, source) }
+
+    /// A copy to which `source` has been added at the places of `index`: PyTorch's `scatter_add`.
+    public func scatterAdding(_ source: Tensor, at index: Tensor, axis: Int = -1) -> Tensor { Operator.scatterAdd(self, axis, index, source) }
 
     /// Writes `source` to the places of `index`: PyTorch's `scatter_`.
     @discardableResult

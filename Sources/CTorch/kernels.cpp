@@ -1,2 +1,0 @@
-#include "ctorch.h"
-const char *ct_vector_instructions(void) { return "baseline"; }

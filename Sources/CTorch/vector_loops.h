@@ -1,0 +1,20 @@
+// The innermost loops of the sparse kernels, for float and double.
+#pragma once
+
+#include <cstdint>
+
+namespace ct {
+
+// y += a·x
+void addScaled(float *y, const float *x, float a, int64_t count);
+void addScaled(double *y, const double *x, double a, int64_t count);
+
+// Σ x·y
+float dotProduct(const float *x, const float *y, int64_t count);
+double dotProduct(const double *x, const double *y, int64_t count);
+
+// How many x + bias are above the threshold; `bias` may be null.
+int32_t countAbove(const float *x, const float *bias, float threshold, int64_t count);
+int32_t countAbove(const double *x, const double *bias, double threshold, int64_t count);
+
+}  // namespace ct

@@ -1,0 +1,116 @@
+import Experiments
+import Foundation
+import Torch
+
+/// One file of a store, memory-mapped and checked against its record.
+///
+/// Tensors: `activations` [rows, width]; with text also `tokens` [contexts, length] and `documents` [contexts, length],
+/// both int32: ids, and index of the document each token comes from.
+final class ActivationShard: Sendable {
+    let folder: URL
+    let record: StoreIndex.Shard
+    private let file: SafetensorsFile
+    private let activations: SafetensorsFile.Entry
+    private let text: (tokens: SafetensorsFile.Entry, documents: SafetensorsFile.Entry)?
+    private let description: StoreDescription
+
+    /// - Parameter verifyingChecksum: whether to read the whole file and compare its checksum, not only its sizes.
+    /// - Throws: ``StoreError`` naming the shard.
+    init(folder: URL, record: StoreIndex.Shard, description: StoreDescription, verifyingChecksum: Bool) throws {
+        func damaged(_ problem: String) -> StoreError { StoreError(folder, .damagedShard(file: record.file, problem: problem)) }
+        self.folder = folder
+        self.record = record
+        self.description = description
+        let path = folder.appending(path: record.file).path(percentEncoded: false)
+        let bytes: MappedBytes
+        do {
+            bytes = try MappedBytes(path: path)
+        } catch let error as FileAccessError {
+            throw damaged(error.reason)
+        }
+        guard bytes.count == record.bytes else { throw damaged("it has \(bytes.count) bytes, \(record.bytes) were written") }
+        if verifyingChecksum {
+            let checksum = Self.checksum(bytes.buffer)
+            guard checksum == record.checksum else { throw damaged("its checksum is \(checksum), not \(record.checksum)") }
+        }
+        let file: SafetensorsFile
+        do {
+            file = try SafetensorsFile(bytes: bytes)
+        } catch let error as FileFormatError {
+            throw damaged(error.problem)
+        }
+        func entry(_ name: String, _ type: SafetensorsFile.ElementType, _ shape: [Int]) throws -> SafetensorsFile.Entry {
+            guard let entry = file.entry(named: name), entry.elementType == type, entry.shape == shape else {
+                throw damaged("it has no tensor '\(name)' of type \(type.rawValue) and shape \(shape)")
+            }
+            return entry
+        }
+        self.file = file
+        activations = try entry("activations", description.elementType.fileType, [record.rows, description.width])
+        if let layout = description.contexts {
+            let shape = [record.rows / layout.rowsPerContext, layout.length]
+            text = (try entry("tokens", .int32, shape), try entry("documents", .int32, shape))
+        } else {
+            text = nil
+        }
+    }
+
+    static func checksum(_ bytes: UnsafeRawBufferPointer) -> String {
+        var crc = CRC32C()
+        crc.update(bytes)
+        let digits = String(crc.value, radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+    }
+
+    /// The rows as stored, a view of the mapped file.
+    private var stored: Tensor {
+        file.withBytes(of: activations) { Tensor(borrowing: $0, shape: activations.shape, dtype: description.elementType.dtype, owner: file) }
+    }
+
+    /// Copies of rows as float32 [range.count, width].
+    ///
+    /// - Throws: ``StoreError`` naming shard and row if a number is not finite.
+    func rows(_ range: Range<Int>) throws -> Tensor {
+        try finite(stored.narrowed(axis: 0, from: range.lowerBound, count: range.count).to(dtype: .float32)) { range.lowerBound + $0 }
+    }
+
+    /// Copies of rows in the given order as float32 [indices.count, width].
+    func rows(at indices: [Int]) throws -> Tensor {
+        try finite(stored.gathered(indices: Tensor(indices)).to(dtype: .float32)) { indices[$0] }
+    }
+
+    private func finite(_ rows: Tensor, _ rowInShard: (Int) -> Int) throws -> Tensor {
+        guard let bad = firstRow(of: rows, where: { $0.isFinite().logicalNot() }) else {
+            // float32 rows may still be a view of the file.
+            return description.elementType == .float32 ? rows.cloned() : rows
+        }
+        let row = rowInShard(bad)
+        throw StoreError(folder, .notFinite(file: record.file, row: row, place: place(ofRow: row)))
+    }
+
+    /// Where a row of this shard comes from, for messages.
+    private func place(ofRow row: Int) -> String {
+        guard let layout = description.contexts else { return "counted from 0" }
+        return "context \(row / layout.rowsPerContext) of the shard, position \(layout.firstPosition + row % layout.rowsPerContext)"
+    }
+
+    /// Token ids and document indices of contexts of this shard, one array per context; nil without text.
+    func text(ofContexts range: Range<Int>) -> (tokens: [[Int32]], documents: [[Int32]])? {
+        guard let text, let length = description.contexts?.length else { return nil }
+        func read(_ entry: SafetensorsFile.Entry) -> [[Int32]] {
+            file.withBytes(of: entry) { bytes in
+                range.map { context in
+                    (0..<length).map { Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: (context * length + $0) * 4, as: Int32.self)) }
+                }
+            }
+        }
+        return (read(text.tokens), read(text.documents))
+    }
+}
+
+/// Index of the first row with an element for which `condition` holds, nil if there is none.
+func firstRow(of rows: Tensor, where condition: (Tensor) -> Tensor) -> Int? {
+    let found = condition(rows).any(axis: 1)
+    guard found.any().item() != 0 else { return nil }
+    return Int(found.to(dtype: .int64).argmax(axis: 0).item())
+}

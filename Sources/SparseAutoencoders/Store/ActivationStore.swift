@@ -1,0 +1,245 @@
+public import Foundation
+import Synchronization
+public import Torch
+
+/// Activations on disk: a folder with `store.json` and shards in safetensors format, read by memory-mapping.
+///
+/// Rows are numbered through all shards in the order of collection. With text, row r belongs to context
+/// r / `rowsPerContext` and stands at position `firstPosition` + r mod `rowsPerContext` of it.
+public final class ActivationStore: Sendable {
+    public let folder: URL
+    public let description: StoreDescription
+    /// Whether collecting has ended.
+    public let isComplete: Bool
+    public let rowCount: Int
+
+    private let records: [StoreIndex.Shard]
+    /// First row of every shard, and the number of rows at the end.
+    private let starts: [Int]
+    private let verification: Verification
+    private let opened: Mutex<[ActivationShard?]>
+
+    /// How thoroughly a shard is checked when it is first used.
+    public enum Verification: Sendable {
+        /// Sizes and header.
+        case sizes
+        /// Every byte too, by its checksum: one reading of the file.
+        case checksums
+    }
+
+    /// Opens a store and checks that all its shards are there in full size.
+    ///
+    /// - Parameters:
+    ///   - verification: what is checked besides when a shard is first used.
+    ///   - allowsIncomplete: whether a store may be read whose collection has not ended.
+    /// - Throws: ``StoreError``.
+    public init(at folder: URL, verification: Verification = .checksums, allowsIncomplete: Bool = false) throws {
+        let index = try StoreIndex.read(from: folder)
+        self.folder = folder
+        description = index.description
+        isComplete = index.isComplete
+        records = index.shards
+        rowCount = index.rowCount
+        guard isComplete || allowsIncomplete else {
+            throw StoreError(folder, .incomplete(rows: rowCount, planned: description.plannedRows))
+        }
+        starts = index.shards.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.rows) }
+        self.verification = verification
+        opened = Mutex(Array(repeating: nil, count: index.shards.count))
+        for record in index.shards { try index.checkSize(of: record, in: folder) }
+    }
+
+    public var width: Int { description.width }
+    public var shardCount: Int { records.count }
+
+    /// Bytes of all shards on disk.
+    public var byteCount: Int { records.reduce(0) { $0 + $1.bytes } }
+
+    /// Number of contexts, 0 without text.
+    public var contextCount: Int { description.contexts.map { rowCount / $0.rowsPerContext } ?? 0 }
+
+    /// Reads every byte of every shard and compares checksums.
+    ///
+    /// - Throws: ``StoreError`` naming the first damaged shard.
+    public func verify() throws {
+        for record in records {
+            _ = try ActivationShard(folder: folder, record: record, description: description, verifyingChecksum: true)
+        }
+    }
+
+    func shard(_ number: Int) throws -> ActivationShard {
+        if let shard = opened.withLock({ $0[number] }) { return shard }
+        let shard = try ActivationShard(
+            folder: folder, record: records[number], description: description, verifyingChecksum: verification == .checksums)
+        opened.withLock { $0[number] = shard }
+        return shard
+    }
+
+    /// The shard that holds a row, by binary search.
+    private func shardNumber(ofRow row: Int) -> Int {
+        var low = 0
+        var high = records.count
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if starts[middle] <= row { low = middle } else { high = middle }
+        }
+        return low
+    }
+
+    private func require(_ rows: Range<Int>) throws {
+        guard rows.lowerBound >= 0 else { throw StoreError(folder, .outOfBounds(what: "row", wanted: rows.lowerBound, count: rowCount)) }
+        guard rows.upperBound <= rowCount else {
+            throw StoreError(folder, .outOfBounds(what: "row", wanted: rows.upperBound - 1, count: rowCount))
+        }
+    }
+
+    /// Consecutive rows as float32 [range.count, width] on the CPU.
+    ///
+    /// - Throws: ``StoreError`` for rows that do not exist, damaged shards, and numbers that are not finite.
+    public func rows(_ range: Range<Int>) throws -> Tensor {
+        try require(range)
+        var pieces: [Tensor] = []
+        var next = range.lowerBound
+        while next < range.upperBound {
+            let number = shardNumber(ofRow: next)
+            let end = min(range.upperBound, starts[number + 1])
+            pieces.append(try shard(number).rows(next - starts[number]..<end - starts[number]))
+            next = end
+        }
+        if pieces.isEmpty { return Tensor.zeros([0, width]) }
+        return pieces.count == 1 ? pieces[0] : .concatenated(pieces)
+    }
+
+    /// Any rows in any order as float32 [indices.count, width] on the CPU; each shard is visited once.
+    ///
+    /// - Throws: as ``rows(_:)``.
+    public func rows(at indices: [Int]) throws -> Tensor {
+        guard let low = indices.min(), let high = indices.max() else { return Tensor.zeros([0, width]) }
+        try require(low..<high + 1)
+        let result = Tensor.uninitialized([indices.count, width])
+        let places = Dictionary(grouping: indices.indices) { shardNumber(ofRow: indices[$0]) }
+        for (number, targets) in places.sorted(by: { $0.key < $1.key }) {
+            let rows = try shard(number).rows(at: targets.map { indices[$0] - starts[number] })
+            result.copySlicesInPlace(rows, at: Tensor(targets))
+        }
+        return result
+    }
+
+    /// Context and position of a row; nil without text.
+    public func location(ofRow row: Int) -> (context: Int, position: Int)? {
+        description.contexts.map { (row / $0.rowsPerContext, $0.firstPosition + row % $0.rowsPerContext) }
+    }
+
+    /// Rows with the text they come from.
+    ///
+    /// - Throws: ``StoreError``; also when the store has no text.
+    public func contexts(_ range: Range<Int>) throws -> ContextBatch {
+        guard let layout = description.contexts else {
+            throw StoreError(folder, .invalidDescription("its rows do not come from text, so they have no contexts"))
+        }
+        let perContext = layout.rowsPerContext
+        let activations = try rows(range.lowerBound * perContext..<range.upperBound * perContext)
+        var tokens: [[Int32]] = []
+        var documents: [[Int32]] = []
+        var next = range.lowerBound
+        while next < range.upperBound {
+            let number = shardNumber(ofRow: next * perContext)
+            let start = starts[number] / perContext
+            let end = min(range.upperBound, starts[number + 1] / perContext)
+            guard let text = try shard(number).text(ofContexts: next - start..<end - start) else { break }
+            tokens += text.tokens
+            documents += text.documents
+            next = end
+        }
+        return ContextBatch(activations: activations, tokens: tokens, documents: documents, firstContext: range.lowerBound, layout: layout)
+    }
+}
+
+/// Some contexts of text with the activations of their rows.
+public struct ContextBatch {
+    /// [contexts · rowsPerContext, width], float32.
+    public let activations: Tensor
+    /// Token ids, `[contexts][length]`.
+    public let tokens: [[Int32]]
+    /// Index of the document of each token, `[contexts][length]`.
+    public let documents: [[Int32]]
+    /// Number of the first context within its store.
+    public let firstContext: Int
+    public let layout: ContextLayout
+
+    public init(activations: Tensor, tokens: [[Int32]], documents: [[Int32]], firstContext: Int, layout: ContextLayout) {
+        precondition(
+            activations.size(0) == tokens.count * layout.rowsPerContext && documents.count == tokens.count,
+            "ContextBatch of \(tokens.count) contexts with activations \(activations.shape)")
+        self.activations = activations
+        self.tokens = tokens
+        self.documents = documents
+        self.firstContext = firstContext
+        self.layout = layout
+    }
+}
+
+extension StoreIndex {
+    /// Reads and checks `store.json`.
+    static func read(from folder: URL) throws -> StoreIndex {
+        let url = folder.appending(path: fileName)
+        guard FileManager.default.fileExists(atPath: url.path(percentEncoded: false)) else { throw StoreError(folder, .notAStore) }
+        let index: StoreIndex
+        do {
+            index = try JSONDecoder().decode(StoreIndex.self, from: Data(contentsOf: url))
+        } catch let error as DecodingError {
+            throw StoreError(folder, .invalidDescription(error.sentence))
+        } catch {
+            throw StoreError(folder, .access(error.localizedDescription))
+        }
+        do {
+            try index.validate()
+        } catch {
+            throw StoreError(folder, error)
+        }
+        return index
+    }
+
+    private func validate() throws(StoreError.Reason) {
+        guard format == Self.formatName, version == Self.currentVersion else {
+            throw .invalidDescription("its format is '\(format)' version \(version), expected '\(Self.formatName)' version \(Self.currentVersion)")
+        }
+        try description.validate()
+        let perContext = description.contexts?.rowsPerContext ?? 1
+        for (number, shard) in shards.enumerated() {
+            let isLast = number == shards.count - 1
+            guard shard.file == Self.shardName(number) else {
+                throw .invalidDescription("shard \(number) is called '\(shard.file)', expected '\(Self.shardName(number))'")
+            }
+            guard shard.rows > 0, isLast ? shard.rows <= description.rowsPerShard : shard.rows == description.rowsPerShard,
+                shard.rows % perContext == 0, shard.bytes >= 0
+            else { throw .invalidDescription("\(shard.file) cannot have \(shard.rows) rows and \(shard.bytes) bytes") }
+        }
+    }
+
+    func checkSize(of record: Shard, in folder: URL) throws {
+        let path = folder.appending(path: record.file).path(percentEncoded: false)
+        guard let attributes = try? FileManager.default.attributesOfItem(atPath: path), let size = attributes[.size] as? NSNumber else {
+            throw StoreError(folder, .damagedShard(file: record.file, problem: "the file is missing"))
+        }
+        guard size.intValue == record.bytes else {
+            throw StoreError(folder, .damagedShard(file: record.file, problem: "it has \(size) bytes, \(record.bytes) were written"))
+        }
+    }
+}
+
+extension DecodingError {
+    /// Key and problem in a few words.
+    var sentence: String {
+        func path(_ context: Context) -> String { context.codingPath.map(\.stringValue).joined(separator: ".") }
+        switch self {
+        case .keyNotFound(let key, let context):
+            return "the key '\((context.codingPath.map(\.stringValue) + [key.stringValue]).joined(separator: "."))' is missing"
+        case .typeMismatch(_, let context), .valueNotFound(_, let context):
+            return "'\(path(context))' has a value of another type"
+        case .dataCorrupted(let context):
+            return context.codingPath.isEmpty ? "it is not valid JSON" : "'\(path(context))' has an impossible value"
+        @unknown default: return "it cannot be decoded"
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import Testing
+import Torch
+
+@Suite struct SparseCodeTests {
+    let generator = RandomGenerator(seed: 3)
+
+    struct Case: Sendable, CustomStringConvertible {
+        var rows, features, width, k: Int
+        var description: String { "B \(rows), F \(features), D \(width), k \(k)" }
+    }
+
+    static let cases = [
+        Case(rows: 1, features: 1, width: 1, k: 1), Case(rows: 3, features: 70, width: 5, k: 70),
+        Case(rows: 300, features: 515, width: 33, k: 7), Case(rows: 17, features: 200, width: 64, k: 32),
+    ]
+
+    private func normal(_ shape: [Int], _ dtype: DType = .float64) -> Tensor { Tensor.normal(shape, dtype: dtype, generator: generator) }
+
+    /// The slow composition that the fused operator must equal.
+    private func denseCode(_ x: Tensor, _ weight: Tensor, _ bias: Tensor, k: Int) -> Tensor {
+        let pre = x.linear(weight: weight, bias: bias)
+        let (values, indices) = pre.topK(k)
+        return Tensor.zeros(like: pre).scatterAdding(values.relu(), at: indices)
+    }
+
+    @Test(arguments: cases) func topKLinearEqualsDenseComposition(_ size: Case) {
+        let x = normal([size.rows, size.width]), weight = normal([size.features, size.width]), bias = normal([size.features])
+        let code = x.topKLinear(weight: weight, bias: bias, k: size.k)
+        #expect(code.values.shape == [size.rows, size.k] && code.indices.dtype == .int64)
+        #expect(code.dense().isClose(to: denseCode(x, weight, bias, k: size.k), relative: 1e-12, absolute: 1e-12))
+        let order = code.values.sorted(descending: true).values
+        #expect(order.isEqual(to: code.values), "activations come in falling order")
+    }
+
+    @Test func equalActivationsKeepTheFirst() {
+        let code = Tensor([[1.0]]).topKLinear(weight: Tensor.ones([200, 1], dtype: .float64), k: 3)
+        #expect(code.indices.scalars(as: Int.self) == [0, 1, 2])
+    }
+
+    @Test func negativeActivationsAreNoFeatures() {
+        let code = Tensor([[1.0], [-1.0]]).topKLinear(weight: Tensor([[1.0], [-1.0], [2.0]]), k: 3)
+        #expect(code.values.scalars(as: Double.self) == [2, 1, 0, 1, 0, 0])
+    }
+
+    @Test(arguments: cases) func decodeDotScatterEqualDenseProducts(_ size: Case) {
+        let x = normal([size.rows, size.width]), atoms = normal([size.features, size.width])
+        let code = x.topKLinear(weight: atoms, k: size.k)
+        let dense = code.dense()
+        #expect(code.decoded(atoms: atoms).isClose(to: dense.matmul(atoms), relative: 1e-10, absolute: 1e-10))
+        #expect(code.scattered(x).isClose(to: dense.transposed().matmul(x), relative: 1e-10, absolute: 1e-10))
+        let products = x.linear(weight: atoms).gatheredElements(at: code.indices)
+        #expect(code.dotProducts(of: x, atoms: atoms).isClose(to: products, relative: 1e-10, absolute: 1e-10))
+    }
+
+    /// Gradients of the whole path x → code → x̂ against those of the dense composition, and of second order.
+    @Test(arguments: cases) func gradientsEqualDenseComposition(_ size: Case) {
+        let x = normal([size.rows, size.width]).requiringGrad(), weight = normal([size.features, size.width]).requiringGrad()
+        let bias = normal([size.features]).requiringGrad(), atoms = normal([size.features, size.width]).requiringGrad()
+        let inputs = [x, weight, bias, atoms]
+        let fused = gradients(
+            of: x.topKLinear(weight: weight, bias: bias, k: size.k).decoded(atoms: atoms).power(3).sum(), withRespectTo: inputs, createGraph: true)
+        let dense = gradients(
+            of: denseCode(x, weight, bias, k: size.k).matmul(atoms).power(3).sum(), withRespectTo: inputs, createGraph: true)
+        for (a, b) in zip(fused, dense) { #expect(a.isClose(to: b, relative: 1e-9, absolute: 1e-8)) }
+        func second(_ first: [Tensor]) -> [Tensor] {
+            gradients(of: first.map { $0.squared().sum() }.reduce(Tensor(scalar: 0.0), +), withRespectTo: inputs)
+        }
+        for (a, b) in zip(second(fused), second(dense)) {
+            #expect(a.isClose(to: b, relative: 1e-8, absolute: 1e-8 * Swift.max(1, b.abs().max().item())))
+        }
+    }
+
+    @Test func sameBitsOnAnyNumberOfThreads() {
+        let x = normal([100, 48], .float32), atoms = normal([300, 48], .float32)
+        let code = x.topKLinear(weight: atoms, k: 9)
+        let threads = Engine.threadCount
+        defer { Engine.threadCount = threads }
+        let many = (code.decoded(atoms: atoms), code.scattered(x))
+        Engine.threadCount = 1
+        #expect(code.decoded(atoms: atoms).isEqual(to: many.0) && code.scattered(x).isEqual(to: many.1))
+    }
+
+    @Test func misuseIsExplained() throws {
+        let x = Tensor.ones([2, 3]), atoms = Tensor.ones([4, 3])
+        let message = { (body: () -> Void) in #expect(throws: TorchError.self) { try withTorchErrors(body) }?.message ?? "" }
+        #expect(message { _ = x.topKLinear(weight: atoms, k: 5) }.contains("k is 5 but there are 4 features"))
+        #expect(message { _ = x.topKLinear(weight: Tensor.ones([4, 2]), k: 1) }.contains("differ in width"))
+        let outside = SparseCode(values: Tensor.ones([1, 1]), indices: Tensor([4], shape: [1, 1]), featureCount: 4)
+        #expect(message { _ = outside.decoded(atoms: atoms) }.contains("index out of range"))
+    }
+}
