@@ -27,7 +27,9 @@ private struct Search {
         var mirror: Mirror? = Mirror(reflecting: value)
         while let current = mirror {
             for (index, child) in current.children.enumerated() {
-                examine(child.value, path: path.isEmpty ? child.label ?? "\(index)" : "\(path).\(child.label ?? "\(index)")")
+                // Elements of tuples are labelled `.0`, those of arrays not at all.
+                let label = child.label.map { $0.hasPrefix(".") ? String($0.dropFirst()) : $0 } ?? "\(index)"
+                examine(child.value, path: path.isEmpty ? label : "\(path).\(label)")
             }
             mirror = current.superclassMirror
         }

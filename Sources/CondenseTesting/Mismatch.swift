@@ -27,8 +27,8 @@ public func mismatch(
     for index in found.indices {
         let (a, b) = (found[index], wanted[index])
         if a == b || a.isNaN && b.isNaN { continue }
-        let error = abs(a - b).isNaN ? .infinity : abs(a - b), ratio = error / max(abs(b), .leastNormalMagnitude)
-        if !(error <= absolute + relative * abs(b)) { wrong += 1 }
+        let error = (a - b).isFinite ? abs(a - b) : .infinity, ratio = error / max(abs(b), .leastNormalMagnitude)
+        if error.isInfinite || error > absolute + relative * abs(b) { wrong += 1 }
         if error > worstError { (worst, worstError) = (index, error) }
         if ratio > worstRatio { (relativeWorst, worstRatio) = (index, ratio) }
     }

@@ -25,7 +25,7 @@ FIXTURES = Path(__file__).resolve().parents[2] / "Tests" / "TorchNNTests" / "Fix
 
 def save(name, tensors):
     tensors = {key: value.detach().clone().contiguous() for key, value in tensors.items()}
-    save_file(tensors, FIXTURES / f"{name}.safetensors", metadata={"torch": torch.__version__, "seed": str(SEED)})
+    save_file(tensors, FIXTURES / f"{name}.safetensors", metadata={"made with": f"torch {torch.__version__}, seed {SEED}"})
     print(f"{name}: {len(tensors)} tensors, {sum(t.numel() * t.element_size() for t in tensors.values())} bytes")
 
 
@@ -182,6 +182,7 @@ def initial():
         "uniform": lambda t, g: i.uniform_(t, -0.3, 0.7, generator=g),
         "normal": lambda t, g: i.normal_(t, 0.1, 0.3, generator=g),
         "truncated_normal": lambda t, g: i.trunc_normal_(t, 0.2, 0.5, -0.4, 0.9, generator=g),
+        "truncated_normal_tail": lambda t, g: i.trunc_normal_(t, 0.0, 1.0, 1.5, 2.5, generator=g),
         "xavier_uniform": lambda t, g: i.xavier_uniform_(t, 1.3, generator=g),
         "xavier_normal": lambda t, g: i.xavier_normal_(t, i.calculate_gain("tanh"), generator=g),
         "kaiming_uniform": lambda t, g: i.kaiming_uniform_(t, 0.2, "fan_in", "leaky_relu", generator=g),

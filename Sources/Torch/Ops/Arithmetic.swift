@@ -106,6 +106,8 @@ extension Tensor {
     @discardableResult
     public func addInPlace(_ other: Double) -> Tensor { Operator.addScalarInPlace(self, other) }
     @discardableResult
+    public func addInPlace(_ other: Int) -> Tensor { Operator.addScalarInPlace(self, other) }
+    @discardableResult
     public func subtractInPlace(_ other: Tensor) -> Tensor { Operator.subInPlace(self, other) }
     @discardableResult
     public func multiplyInPlace(by other: Tensor) -> Tensor { Operator.mulInPlace(self, other) }

@@ -22,6 +22,12 @@ public struct StateMismatch: Error, CustomStringConvertible, Equatable {
         public let name: String
         public let expected: [Int]
         public let found: [Int]
+
+        public init(name: String, expected: [Int], found: [Int]) {
+            self.name = name
+            self.expected = expected
+            self.found = found
+        }
     }
 
     /// Type of the module (or optimiser) that was to be filled.
