@@ -17,7 +17,7 @@ public func gradientMismatch(
     at leaves: [Tensor], step: Double = 1e-6, tolerance: Double = 1e-6, of function: () -> Tensor
 ) -> Mismatch? {
     for (index, leaf) in leaves.enumerated() {
-        precondition(leaf.dtype == .float64 && leaf.isContiguous, "gradientMismatch: leaf \(index) must be contiguous float64.")
+        require(leaf.dtype == .float64 && leaf.isContiguous, "gradientMismatch: leaf \(index) must be contiguous float64.")
         leaf.requiresGrad = true
     }
     let output = function()

@@ -51,9 +51,10 @@ public enum Initializer: Codable, Sendable, Equatable {
 
     /// Inputs and outputs of one unit of a weight: for shape `[out, in, k…]`, `in·∏k` and `out·∏k`.
     public static func fans(of shape: [Int]) -> (fanIn: Int, fanOut: Int) {
-        precondition(shape.count >= 2, "Initializer.fans: a weight needs at least two dimensions, found shape \(shape).")
+        require(shape.count >= 2, "Initializer.fans: a weight needs at least two dimensions, found shape \(shape).")
+        guard let outputs = shape.first else { return (0, 0) }
         let field = shape.dropFirst(2).reduce(1, *)
-        return (shape[1] * field, shape[0] * field)
+        return (shape.dropFirst().reduce(1, *), outputs * field)
     }
 
     /// Fills a tensor in place, without recording a gradient.
@@ -107,7 +108,7 @@ public enum Initializer: Codable, Sendable, Equatable {
     }
 
     private func fillOrthogonal(_ tensor: Tensor, gain: Double, _ generator: RandomGenerator) {
-        precondition(tensor.rank >= 2, "Initializer.orthogonal: at least two dimensions needed, found shape \(tensor.shape).")
+        require(tensor.rank >= 2, "Initializer.orthogonal: at least two dimensions needed, found shape \(tensor.shape).")
         let rows = tensor.size(0), columns = tensor.elementCount / max(rows, 1)
         let random = Tensor.zeros([rows, columns], dtype: tensor.dtype, device: tensor.device)
         random.normalInPlace(generator: generator)
@@ -129,7 +130,7 @@ private struct TruncatedNormal {
     }
 
     func fill(_ tensor: Tensor, _ generator: RandomGenerator) {
-        precondition(low < high && deviation > 0, "Initializer.truncatedNormal: empty interval [\(low), \(high)] or deviation \(deviation).")
+        require(low < high && deviation > 0, "Initializer.truncatedNormal: empty interval [\(low), \(high)] or deviation \(deviation).")
         if accepted > 0.3 { fillFromNormal(tensor, generator) } else { fillFromUniform(tensor, generator) }
     }
 

@@ -33,7 +33,7 @@ extension Tensor {
     /// With d = self − target: `d²/2` where |d| ≤ delta, `delta (|d| − delta/2)` elsewhere (Huber 1964).
     public func huberLoss(_ target: Tensor, delta: Double = 1, reduction: Reduction = .mean) -> Tensor {
         checkTarget(target, "huberLoss")
-        precondition(delta > 0, "huberLoss: delta must be positive, found \(delta).")
+        require(delta > 0, "huberLoss: delta must be positive, found \(delta).")
         return Operator.huberLoss(self, target, reduction.rawValue, delta)
     }
 
@@ -63,6 +63,6 @@ extension Tensor {
 
     /// Losses do not broadcast: a target of another shape is nearly always a mistake.
     private func checkTarget(_ target: Tensor, _ operation: String) {
-        precondition(shape == target.shape, "\(operation): input \(shape) and target \(target.shape) differ in shape.")
+        require(shape == target.shape, "\(operation): input \(shape) and target \(target.shape) differ in shape.")
     }
 }

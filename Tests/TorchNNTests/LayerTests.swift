@@ -113,6 +113,27 @@ struct LayerTests {
         expectClose(probabilities, try golden("additive/probabilities"))
     }
 
+    /// Misuse is reported with layer and shapes.
+    @Test func reportsShapesThatDoNotFit() {
+        let linear = Linear(inputSize: 5, outputSize: 4, generator: generator)
+        let cases: [(String, () -> Tensor)] = [
+            ("Linear: the last dimension of the input must be 5, found shape [2, 4].", { linear(Tensor.zeros([2, 4])) }),
+            ("LayerNorm: the input must end in [3, 5], found shape [5].", { LayerNorm([3, 5])(Tensor.zeros([5])) }),
+            (
+                "Conv2d: the input must be [batch, 3, 2 more], found shape [3, 8, 8].",
+                {
+                    Conv2d(inputChannels: 3, outputChannels: 2, kernelSize: 3, generator: anyGenerator())(Tensor.zeros([3, 8, 8]))
+                }
+            ),
+            ("BatchNorm1d: training needs more than one value per channel, found shape [1, 4].", { BatchNorm1d(4)(Tensor.zeros([1, 4])) }),
+            ("meanSquaredError: input [3] and target [3, 1] differ in shape.", { Tensor.zeros([3]).meanSquaredError(Tensor.zeros([3, 1])) }),
+        ]
+        for (message, body) in cases {
+            let error = #expect(throws: TorchError.self) { try withTorchErrors { body() } }
+            #expect(error?.message == message)
+        }
+    }
+
     /// The path with dropout computes the same as the fused kernel when nothing is dropped.
     @Test func attentionWithoutFusion() throws {
         let fused = MultiHeadAttention(embeddingSize: 8, headCount: 2, generator: generator)

@@ -155,6 +155,20 @@ struct OptimizerTests {
         #expect(try result(values.transposed().contiguous().transposed(), gradient).isEqual(to: expected))
     }
 
+    @Test func namesInvalidSettings() {
+        func problem(_ validate: () throws -> Void) -> String? {
+            do { try validate() } catch { return "\(error)" }
+            return nil
+        }
+        for (_, settings) in Self.adams { #expect(problem(settings.validate) == nil) }
+        for (_, settings) in Self.sgds { #expect(problem(settings.validate) == nil) }
+        #expect(problem(Adam.Settings(learningRate: -1).validate) == "learningRate must be 0 or more, found -1.0")
+        #expect(problem(Adam.Settings(learningRate: .nan).validate) != nil)
+        #expect(problem(Adam.Settings(beta2: 1).validate) == "beta2 must be at least 0 and below 1, found 1.0")
+        #expect(problem(Adam.Settings.adamW(weightDecay: -0.1).validate) == "weightDecay must be 0 or more, found -0.1")
+        #expect(problem(SGD.Settings(momentum: .nesterov(2)).validate) == "momentum must be at least 0 and below 1, found 2.0")
+    }
+
     @Test func clipping() throws {
         let golden = try goldens("optimizers")
         func check(_ name: String, _ clip: ([Tensor]) -> Double?) throws {

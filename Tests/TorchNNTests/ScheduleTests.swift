@@ -31,6 +31,16 @@ struct ScheduleTests {
         #expect(try JSONDecoder().decode(LearningRateSchedule.self, from: JSONEncoder().encode(schedule)) == schedule)
     }
 
+    @Test func refusesImpossibleSchedules() throws {
+        for (_, schedule) in Self.schedules { try schedule.validate() }
+        let impossible: [LearningRateSchedule] = [
+            .cosine(from: 1, to: 0, steps: 0), .linear(from: .nan, to: 0, steps: 3), .step(interval: 0, decay: 0.1), .sequence([]),
+            .warmup(steps: -1, then: .constant), .warmup(steps: 1, then: .exponential(decay: -1)),
+            .oneCycle(steps: 10, rise: 2, initial: 0, final: 0), .product([.polynomial(power: -1, steps: 3)]),
+        ]
+        for schedule in impossible { #expect(throws: InvalidSetting.self, "\(schedule)") { try schedule.validate() } }
+    }
+
     @Test func warmupNeverStandsStill() {
         let schedule = LearningRateSchedule.warmup(steps: 4, then: .linear(from: 1, to: 0, steps: 2))
         #expect((0..<8).map { schedule.factor(at: $0) } == [0.25, 0.5, 0.75, 1, 1, 0.5, 0, 0])

@@ -97,7 +97,7 @@ public final class PReLU: Layer {
 
     /// - Parameter input: any shape, or [batch, channels, …].
     public func callAsFunction(_ input: Tensor) -> Tensor {
-        precondition(
+        require(
             weight.size(0) == 1 || input.rank >= 2 && input.size(1) == weight.size(0),
             "PReLU: the input must be [batch, \(weight.size(0)), …], found shape \(input.shape).")
         return input.prelu(slope: weight)

@@ -43,7 +43,7 @@ public enum AttentionMask {
 public func scaledDotProductAttention(
     query: Tensor, key: Tensor, value: Tensor, mask: AttentionMask = .none, scale: Double? = nil
 ) -> Tensor {
-    precondition(
+    require(
         query.rank == key.rank && key.rank == value.rank && query.size(-1) == key.size(-1) && key.size(-2) == value.size(-2),
         "scaledDotProductAttention: query \(query.shape), key \(key.shape) and value \(value.shape) do not fit.")
     return switch mask {
@@ -89,7 +89,7 @@ public final class MultiHeadAttention: Module, ModeDependent {
         embeddingSize: Int, headCount: Int, keySize: Int? = nil, valueSize: Int? = nil, bias: Bool = true, dropout: Double = 0,
         generator: RandomGenerator
     ) {
-        precondition(
+        require(
             headCount > 0 && embeddingSize % headCount == 0,
             "MultiHeadAttention: an embedding of \(embeddingSize) does not divide into \(headCount) heads.")
         self.embeddingSize = embeddingSize
@@ -158,7 +158,7 @@ public final class MultiHeadAttention: Module, ModeDependent {
     private func projectedHeads(_ query: Tensor, _ key: Tensor, _ value: Tensor) -> [Tensor] {
         let matrices = projections.matrices
         for (input, matrix) in zip([query, key, value], matrices) {
-            precondition(
+            require(
                 input.rank == 3 && input.size(-1) == matrix.size(1) && input.size(0) == query.size(0),
                 "MultiHeadAttention: an input must be [\(query.size(0)), positions, \(matrix.size(1))], found shape \(input.shape).")
         }

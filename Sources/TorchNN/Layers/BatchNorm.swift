@@ -30,7 +30,7 @@ public final class BatchNorm<Axes: SpatialAxes>: Layer, ModeDependent {
         _ channels: Int, epsilon: Double = 1e-5, runningStatistics: RunningStatistics = .exponential(momentum: 0.1),
         affine: Affine = .scaleAndShift, device: Device = .cpu
     ) {
-        precondition(channels > 0, "BatchNorm: the number of channels must be positive, found \(channels).")
+        require(channels > 0, "BatchNorm: the number of channels must be positive, found \(channels).")
         self.channels = channels
         self.epsilon = epsilon
         self.runningStatistics = runningStatistics
@@ -53,11 +53,11 @@ public final class BatchNorm<Axes: SpatialAxes>: Layer, ModeDependent {
     /// - Parameter input: shape [batch, channels, positions…]; in one dimension also [batch, channels].
     public func callAsFunction(_ input: Tensor) -> Tensor {
         let ranks = Axes.count == 1 ? 2...3 : Axes.count + 2...Axes.count + 2
-        precondition(
+        require(
             ranks.contains(input.rank) && input.size(1) == channels,
             "BatchNorm\(Axes.count)d: the input must be [batch, \(channels), \(Axes.count) more], found shape \(input.shape).")
         let usesBatch = mode == .training || runningMean == nil
-        precondition(
+        require(
             !usesBatch || input.elementCount > channels,
             "BatchNorm\(Axes.count)d: training needs more than one value per channel, found shape \(input.shape).")
         if mode == .training, let batchCount { withoutGradients { _ = batchCount.addInPlace(1) } }

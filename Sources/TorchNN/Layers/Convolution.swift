@@ -30,17 +30,17 @@ public final class Convolution<Axes: SpatialAxes>: Layer {
         initializer: Initializer = .linearDefault, generator: RandomGenerator
     ) {
         let name = "Conv\(Axes.count)d"
-        precondition(
+        require(
             groups > 0 && inputChannels % groups == 0 && outputChannels % groups == 0,
             "\(name): \(inputChannels) → \(outputChannels) channels do not divide into \(groups) groups.")
         let kernel = kernelSize.expanded(to: Axes.count, "\(name) kernel")
         self.inputChannels = inputChannels
         self.stride = stride.expanded(to: Axes.count, "\(name) stride")
         self.dilation = dilation.expanded(to: Axes.count, "\(name) dilation")
-        precondition(
+        require(
             (kernel + self.stride + self.dilation).allSatisfy { $0 > 0 },
             "\(name): kernel \(kernelSize), stride \(stride) and dilation \(dilation) must be positive.")
-        precondition(padding != .same || self.stride.allSatisfy { $0 == 1 }, "\(name): padding .same needs stride 1, found \(stride).")
+        require(padding != .same || self.stride.allSatisfy { $0 == 1 }, "\(name): padding .same needs stride 1, found \(stride).")
         self.padding = padding
         self.paddingMode = paddingMode
         self.groups = groups
@@ -58,7 +58,7 @@ public final class Convolution<Axes: SpatialAxes>: Layer {
     /// - Parameter input: shape [batch, inputChannels, positions…].
     /// - Returns: shape [batch, outputChannels, positions…], each `⌊(n + padding − dilation·(kernel − 1) − 1) / stride⌋ + 1`.
     public func callAsFunction(_ input: Tensor) -> Tensor {
-        precondition(
+        require(
             input.rank == Axes.count + 2 && input.size(1) == inputChannels,
             "Conv\(Axes.count)d: the input must be [batch, \(inputChannels), \(Axes.count) more], found shape \(input.shape).")
         let (before, after) = paddedPositions
@@ -104,7 +104,7 @@ public final class TransposedConvolution<Axes: SpatialAxes>: Layer {
         initializer: Initializer = .linearDefault, generator: RandomGenerator
     ) {
         let name = "ConvTranspose\(Axes.count)d"
-        precondition(
+        require(
             groups > 0 && inputChannels % groups == 0 && outputChannels % groups == 0,
             "\(name): \(inputChannels) → \(outputChannels) channels do not divide into \(groups) groups.")
         self.outputChannels = outputChannels
@@ -128,7 +128,7 @@ public final class TransposedConvolution<Axes: SpatialAxes>: Layer {
     /// - Returns: shape [batch, outputChannels, positions…], each
     ///   `(n − 1)·stride − 2·padding + dilation·(kernel − 1) + outputPadding + 1`.
     public func callAsFunction(_ input: Tensor) -> Tensor {
-        precondition(
+        require(
             input.rank == Axes.count + 2 && input.size(1) == inputChannels,
             "ConvTranspose\(Axes.count)d: the input must be [batch, \(inputChannels), \(Axes.count) more], found shape \(input.shape).")
         return input.convolved(

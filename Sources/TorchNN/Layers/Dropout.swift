@@ -17,7 +17,7 @@ public final class Dropout: Layer, ModeDependent {
 
     /// - Parameter generator: drawn from at every training call; its state belongs into checkpoints.
     public init(_ probability: Double, granularity: Granularity = .elements, generator: RandomGenerator) {
-        precondition((0...1).contains(probability), "Dropout: the probability must be within 0...1, found \(probability).")
+        require((0...1).contains(probability), "Dropout: the probability must be within 0...1, found \(probability).")
         self.probability = probability
         self.granularity = granularity
         self.generator = generator
@@ -30,10 +30,10 @@ public final class Dropout: Layer, ModeDependent {
         if probability == 1 { return input * 0 }
         var shape = input.shape
         if granularity == .channels {
-            precondition(shape.count >= 2, "Dropout: the input must be [batch, channels, …], found shape \(shape).")
-            shape = Array(shape.prefix(2)) + Array(repeating: 1, count: shape.count - 2)
+            require(shape.count >= 2, "Dropout: the input must be [batch, channels, …], found shape \(shape).")
+            shape = Array(shape.prefix(2)) + Array(repeating: 1, count: max(shape.count - 2, 0))
         }
-        let kept = Tensor.full(shape, 1 - probability, dtype: input.dtype, device: input.device).bernoulliSample(generator: generator)
-        return input * (kept / (1 - probability))
+        let chances = Tensor.full(shape, 1 - probability, dtype: input.dtype, device: generator.device)
+        return input * (chances.bernoulliSample(generator: generator) / (1 - probability)).to(device: input.device)
     }
 }

@@ -15,8 +15,8 @@ public final class Embedding: Layer {
         count: Int, size: Int, paddingIndex: Int? = nil, initializer: Initializer = .normal(mean: 0, standardDeviation: 1),
         generator: RandomGenerator
     ) {
-        precondition(count > 0 && size > 0, "Embedding: count and size must be positive, found \(count) and \(size).")
-        precondition(
+        require(count > 0 && size > 0, "Embedding: count and size must be positive, found \(count) and \(size).")
+        require(
             paddingIndex.map { (0..<count).contains($0) } ?? true, "Embedding: padding index \(paddingIndex ?? 0) outside 0..<\(count).")
         weight = initializer.parameter([count, size], generator: generator)
         self.paddingIndex = paddingIndex
@@ -27,7 +27,7 @@ public final class Embedding: Layer {
 
     /// A table of given vectors, shared, not copied.
     public init(weight: Tensor, paddingIndex: Int? = nil) {
-        precondition(weight.rank == 2, "Embedding: the weight must be [count, size], found shape \(weight.shape).")
+        require(weight.rank == 2, "Embedding: the weight must be [count, size], found shape \(weight.shape).")
         self.weight = weight
         self.paddingIndex = paddingIndex
     }
@@ -37,7 +37,7 @@ public final class Embedding: Layer {
     /// - Parameter indices: int64 or int32, any shape.
     /// - Returns: shape [indices…, size].
     public func callAsFunction(_ indices: Tensor) -> Tensor {
-        precondition(
+        require(
             indices.dtype == .int64 || indices.dtype == .int32, "Embedding: indices must be int64 or int32, found \(indices.dtype).")
         return weight.embedding(indices, paddingIndex: paddingIndex)
     }

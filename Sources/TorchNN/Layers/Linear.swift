@@ -15,14 +15,14 @@ public final class Linear: Layer {
         inputSize: Int, outputSize: Int, bias: Bool = true, initializer: Initializer = .linearDefault,
         generator: RandomGenerator
     ) {
-        precondition(inputSize > 0 && outputSize > 0, "Linear: sizes must be positive, found \(inputSize) → \(outputSize).")
+        require(inputSize > 0 && outputSize > 0, "Linear: sizes must be positive, found \(inputSize) → \(outputSize).")
         weight = initializer.parameter([outputSize, inputSize], generator: generator)
         self.bias = bias ? Initializer.biasDefault(fanIn: inputSize).parameter([outputSize], generator: generator) : nil
     }
 
     /// A layer of given weights, shared, not copied.
     public init(weight: Tensor, bias: Tensor? = nil) {
-        precondition(
+        require(
             weight.rank == 2 && bias.map { $0.shape == [weight.size(0)] } ?? true,
             "Linear: weight \(weight.shape) and bias \(bias?.shape ?? []) do not fit.")
         self.weight = weight
@@ -37,7 +37,7 @@ public final class Linear: Layer {
     /// - Parameter input: shape […, inputSize].
     /// - Returns: shape […, outputSize].
     public func callAsFunction(_ input: Tensor) -> Tensor {
-        precondition(
+        require(
             input.rank > 0 && input.size(-1) == inputSize,
             "Linear: the last dimension of the input must be \(inputSize), found shape \(input.shape).")
         return input.linear(weight: weight, bias: bias)

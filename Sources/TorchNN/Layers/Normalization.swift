@@ -22,7 +22,7 @@ public final class LayerNorm: Layer {
 
     /// A layer of given weights, shared, not copied.
     public init(weight: Tensor, bias: Tensor? = nil, epsilon: Double = 1e-5) {
-        precondition(
+        require(
             bias.map { $0.shape == weight.shape } ?? true, "LayerNorm: weight \(weight.shape) and bias \(bias?.shape ?? []) do not fit.")
         shape = weight.shape
         self.weight = weight
@@ -37,7 +37,7 @@ public final class LayerNorm: Layer {
 
     /// - Parameter input: shape […, shape…].
     public func callAsFunction(_ input: Tensor) -> Tensor {
-        precondition(
+        require(
             Array(input.shape.suffix(shape.count)) == shape, "LayerNorm: the input must end in \(shape), found shape \(input.shape).")
         return input.layerNorm(shape: shape, weight: weight, bias: bias, epsilon: epsilon)
     }
@@ -55,7 +55,7 @@ public final class RMSNorm: Layer {
 
     /// A layer of a given weight, shared, not copied.
     public init(weight: Tensor, epsilon: Double = 1e-6) {
-        precondition(weight.rank == 1, "RMSNorm: the weight must have one dimension, found shape \(weight.shape).")
+        require(weight.rank == 1, "RMSNorm: the weight must have one dimension, found shape \(weight.shape).")
         self.weight = weight
         self.epsilon = epsilon
     }
@@ -64,7 +64,7 @@ public final class RMSNorm: Layer {
 
     /// - Parameter input: shape […, size].
     public func callAsFunction(_ input: Tensor) -> Tensor {
-        precondition(
+        require(
             input.rank > 0 && input.size(-1) == weight.size(0),
             "RMSNorm: the last dimension of the input must be \(weight.size(0)), found shape \(input.shape).")
         return input.rmsNorm(shape: weight.shape, weight: weight, epsilon: epsilon)
@@ -81,7 +81,7 @@ public final class GroupNorm: Layer {
     public init(
         groupCount: Int, channels: Int, epsilon: Double = 1e-5, affine: Affine = .scaleAndShift, device: Device = .cpu
     ) {
-        precondition(
+        require(
             groupCount > 0 && channels % groupCount == 0, "GroupNorm: \(channels) channels do not divide into \(groupCount) groups.")
         self.groupCount = groupCount
         self.channels = channels
@@ -97,7 +97,7 @@ public final class GroupNorm: Layer {
 
     /// - Parameter input: shape [batch, channels, …].
     public func callAsFunction(_ input: Tensor) -> Tensor {
-        precondition(
+        require(
             input.rank >= 2 && input.size(1) == channels, "GroupNorm: the input must be [batch, \(channels), …], found \(input.shape).")
         return input.groupNorm(groups: groupCount, weight: weight, bias: bias, epsilon: epsilon)
     }

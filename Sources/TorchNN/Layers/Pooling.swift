@@ -63,13 +63,13 @@ public struct PoolingWindows: Sendable, Equatable {
         self.stride = (stride ?? kernelSize).expanded(to: axes.count, "\(name) stride")
         self.padding = padding.expanded(to: axes.count, "\(name) padding")
         self.roundsUp = roundsUp
-        precondition(
+        require(
             zip(self.kernelSize, self.padding).allSatisfy { $0 > 0 && $1 >= 0 && 2 * $1 <= $0 } && self.stride.allSatisfy { $0 > 0 },
             "\(name): padding \(padding) must be at most half of the kernel \(kernelSize), and the stride positive.")
     }
 
     func check(_ input: Tensor) {
-        precondition(
+        require(
             input.rank == kernelSize.count + 2,
             "\(name): the input must be [batch, channels, \(kernelSize.count) more], found shape \(input.shape).")
     }

@@ -26,7 +26,7 @@ public final class Flatten: Layer {
     public func visit(_ v: inout ParameterVisitor) {}
 
     public func callAsFunction(_ input: Tensor) -> Tensor {
-        precondition(input.rank > firstAxis, "Flatten: there is no axis \(firstAxis) in shape \(input.shape).")
+        require(input.rank > firstAxis, "Flatten: there is no axis \(firstAxis) in shape \(input.shape).")
         return input.reshaped(Array(input.shape.prefix(firstAxis)) + [-1])
     }
 }
@@ -44,11 +44,15 @@ public final class Function: Layer {
 public final class PixelShuffle: Layer {
     public let factor: Int
 
-    public init(_ factor: Int) { self.factor = factor }
+    public init(_ factor: Int) {
+        require(factor > 0, "PixelShuffle: the factor must be positive, found \(factor).")
+        self.factor = factor
+    }
+
     public func visit(_ v: inout ParameterVisitor) {}
 
     public func callAsFunction(_ input: Tensor) -> Tensor {
-        precondition(
+        require(
             input.rank >= 3 && input.size(-3) % (factor * factor) == 0,
             "PixelShuffle: the channels of shape \(input.shape) do not divide by \(factor)².")
         return input.pixelShuffled(factor)
@@ -59,11 +63,15 @@ public final class PixelShuffle: Layer {
 public final class PixelUnshuffle: Layer {
     public let factor: Int
 
-    public init(_ factor: Int) { self.factor = factor }
+    public init(_ factor: Int) {
+        require(factor > 0, "PixelUnshuffle: the factor must be positive, found \(factor).")
+        self.factor = factor
+    }
+
     public func visit(_ v: inout ParameterVisitor) {}
 
     public func callAsFunction(_ input: Tensor) -> Tensor {
-        precondition(
+        require(
             input.rank >= 3 && input.size(-1) % factor == 0 && input.size(-2) % factor == 0,
             "PixelUnshuffle: height and width of shape \(input.shape) do not divide by \(factor).")
         return input.pixelUnshuffled(factor)
@@ -78,7 +86,7 @@ public final class Upsample: Layer {
     public let interpolation: Interpolation
 
     public init(factor: Int, interpolation: Interpolation = .nearest) {
-        precondition(factor > 0, "Upsample: the factor must be positive, found \(factor).")
+        require(factor > 0, "Upsample: the factor must be positive, found \(factor).")
         self.factor = factor
         self.interpolation = interpolation
     }
@@ -86,7 +94,7 @@ public final class Upsample: Layer {
     public func visit(_ v: inout ParameterVisitor) {}
 
     public func callAsFunction(_ input: Tensor) -> Tensor {
-        precondition(input.rank == 4, "Upsample: the input must be [batch, channels, height, width], found shape \(input.shape).")
+        require(input.rank == 4, "Upsample: the input must be [batch, channels, height, width], found shape \(input.shape).")
         let height = input.size(2) * factor, width = input.size(3) * factor
         return switch interpolation {
         case .nearest: input.resizedNearest(height: height, width: width)

@@ -1,3 +1,5 @@
+internal import Torch
+
 /// The number of spatial (or temporal) dimensions of a layer, as a type: `Conv2d` is `Convolution<TwoAxes>`.
 public protocol SpatialAxes: Sendable {
     static var count: Int { get }
@@ -21,7 +23,7 @@ public struct PerAxis: Codable, Sendable, Equatable, ExpressibleByIntegerLiteral
 
     /// The number of each of `count` dimensions.
     public func expanded(to count: Int, _ name: @autoclosure () -> String) -> [Int] {
-        precondition(values.count == 1 || values.count == count, "\(name()): \(values) does not fit \(count) spatial dimensions.")
+        require(values.count == 1 || values.count == count, "\(name()): \(values) does not fit \(count) spatial dimensions.")
         return values.count == count ? values : Array(repeating: values[0], count: count)
     }
 

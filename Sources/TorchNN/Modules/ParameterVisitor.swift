@@ -59,7 +59,7 @@ public struct ParameterVisitor {
 
     private mutating func add(_ name: String, _ tensor: Tensor, _ role: Role) {
         let path = prefix + name
-        precondition(names.insert(path).inserted, "Module.visit: the name \(path) is used twice.")
+        require(names.insert(path).inserted, "Module.visit: the name \(path) is used twice.")
         entries.append(Entry(name: path, tensor: tensor, role: role))
     }
 }

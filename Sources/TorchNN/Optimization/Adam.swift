@@ -26,15 +26,26 @@ public final class Adam: Optimizer {
             learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
             weightDecay: WeightDecay = .none, amsgrad: Bool = false
         ) {
-            precondition(
-                learningRate >= 0 && (0..<1).contains(beta1) && (0..<1).contains(beta2) && epsilon >= 0,
-                "Adam: the rate \(learningRate) and epsilon \(epsilon) must not be negative, and β \(beta1), \(beta2) within 0..<1.")
             self.learningRate = learningRate
             self.beta1 = beta1
             self.beta2 = beta2
             self.epsilon = epsilon
             self.weightDecay = weightDecay
             self.amsgrad = amsgrad
+        }
+
+        /// Checks settings that come from a configuration; an ``Adam`` made of bad ones traps.
+        /// - Throws: ``InvalidSetting`` that names the setting.
+        public func validate() throws(InvalidSetting) {
+            try InvalidSetting.check(learningRate >= 0 && learningRate.isFinite, "learningRate", "must be 0 or more", learningRate)
+            try InvalidSetting.check((0..<1).contains(beta1), "beta1", "must be at least 0 and below 1", beta1)
+            try InvalidSetting.check((0..<1).contains(beta2), "beta2", "must be at least 0 and below 1", beta2)
+            try InvalidSetting.check(epsilon >= 0 && epsilon.isFinite, "epsilon", "must be 0 or more", epsilon)
+            switch weightDecay {
+            case .none: break
+            case .l2(let decay), .decoupled(let decay):
+                try InvalidSetting.check(decay >= 0 && decay.isFinite, "weightDecay", "must be 0 or more", decay)
+            }
         }
 
         /// AdamW with PyTorch's defaults.
@@ -63,6 +74,7 @@ public final class Adam: Optimizer {
     public init(groups: [ParameterGroup<Settings>]) {
         self.groups = groups
         checkDistinct(parameters, "Adam")
+        for group in groups { requireValid("Adam", group.settings.validate) }
     }
 
     public convenience init(_ parameters: [NamedTensor], _ settings: Settings = Settings()) {

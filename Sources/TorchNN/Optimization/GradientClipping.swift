@@ -5,7 +5,7 @@ public import Torch
 /// - Returns: the norm before, 0 without gradients.
 @discardableResult
 public func clipGradients(of parameters: [Tensor], toNorm maximum: Double, order: Double = 2) -> Double {
-    precondition(maximum > 0, "clipGradients: the greatest norm must be positive, found \(maximum).")
+    require(maximum > 0, "clipGradients: the greatest norm must be positive, found \(maximum).")
     let gradients = parameters.compactMap(\.grad)
     if gradients.isEmpty { return 0 }
     return withoutGradients {
@@ -18,7 +18,7 @@ public func clipGradients(of parameters: [Tensor], toNorm maximum: Double, order
 
 /// Limits every element of every gradient to ±`maximum`.
 public func clipGradients(of parameters: [Tensor], toValue maximum: Double) {
-    precondition(maximum >= 0, "clipGradients: the greatest value must not be negative, found \(maximum).")
+    require(maximum >= 0, "clipGradients: the greatest value must not be negative, found \(maximum).")
     withoutGradients { for gradient in parameters.compactMap(\.grad) { gradient.clampInPlace(minimum: -maximum, maximum: maximum) } }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+internal import Torch
 
 /// How the learning rate changes over training: a pure function from the step to a factor on the base rate.
 ///
@@ -49,7 +50,7 @@ public indirect enum LearningRateSchedule: Codable, Sendable, Equatable {
 
     /// The factor on the base learning rate at a step, which counts from 0.
     public func factor(at step: Int) -> Double {
-        precondition(step >= 0, "LearningRateSchedule.factor(at: \(step)): a step counts from 0.")
+        require(step >= 0, "LearningRateSchedule.factor(at: \(step)): a step counts from 0.")
         switch self {
         case .constant:
             return 1
@@ -77,6 +78,39 @@ public indirect enum LearningRateSchedule: Codable, Sendable, Equatable {
             return Self.factor(at: step, of: phases)
         case .product(let factors):
             return factors.reduce(1) { $0 * $1.factor(at: step) }
+        }
+    }
+
+    /// Checks a schedule that comes from a configuration.
+    /// - Throws: ``InvalidSetting`` that names the kind of schedule.
+    public func validate() throws(InvalidSetting) {
+        func check(_ condition: Bool, _ kind: String, _ requirement: String) throws(InvalidSetting) {
+            try InvalidSetting.check(condition, kind, requirement, self)
+        }
+        func isFactor(_ value: Double) -> Bool { value >= 0 && value.isFinite }
+        let decays = "must have a decay of 0 or more"
+        switch self {
+        case .constant: break
+        case .linear(let from, let to, let steps), .cosine(let from, let to, let steps):
+            try check(steps > 0 && isFactor(from) && isFactor(to), "schedule", "must have steps and factors of 0 or more")
+        case .polynomial(let power, let steps):
+            try check(steps > 0 && isFactor(power), "polynomial", "must have steps and a power of 0 or more")
+        case .step(let interval, let decay):
+            try check(interval > 0 && isFactor(decay), "step", "must have a positive interval and a decay of 0 or more")
+        case .milestones(_, let decay): try check(isFactor(decay), "milestones", decays)
+        case .exponential(let decay): try check(isFactor(decay), "exponential", decays)
+        case .oneCycle(let steps, let rise, let initial, let final):
+            try check(
+                steps > 0 && (0...1).contains(rise) && isFactor(initial) && isFactor(final), "oneCycle",
+                "must have steps, a rise between 0 and 1 and factors of 0 or more")
+        case .warmup(let steps, let next):
+            try check(steps >= 0, "warmup", "must have 0 steps or more")
+            try next.validate()
+        case .sequence(let phases):
+            try check(!phases.isEmpty && phases.allSatisfy { $0.steps > 0 }, "sequence", "must have phases, each with steps")
+            for phase in phases { try phase.schedule.validate() }
+        case .product(let factors):
+            for factor in factors { try factor.validate() }
         }
     }
 

@@ -109,7 +109,7 @@ extension NamedTensor {
 func checkDistinct(_ parameters: [NamedTensor], _ owner: String) {
     var names = Set<String>(), tensors = Set<Tensor.Identity>()
     for parameter in parameters {
-        precondition(names.insert(parameter.name).inserted, "\(owner): two parameters are named \(parameter.name).")
-        precondition(tensors.insert(parameter.tensor.identity).inserted, "\(owner): \(parameter.name) is given twice.")
+        require(names.insert(parameter.name).inserted, "\(owner): two parameters are named \(parameter.name).")
+        require(tensors.insert(parameter.tensor.identity).inserted, "\(owner): \(parameter.name) is given twice.")
     }
 }

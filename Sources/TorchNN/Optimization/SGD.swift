@@ -26,12 +26,19 @@ public final class SGD: Optimizer {
         public var weightDecay: Double
 
         public init(learningRate: Double = 1e-3, momentum: Momentum = .none, weightDecay: Double = 0) {
-            precondition(
-                learningRate >= 0 && weightDecay >= 0,
-                "SGD: the rate \(learningRate) and the weight decay \(weightDecay) must not be negative.")
             self.learningRate = learningRate
             self.momentum = momentum
             self.weightDecay = weightDecay
+        }
+
+        /// Checks settings that come from a configuration; an ``SGD`` made of bad ones traps.
+        /// - Throws: ``InvalidSetting`` that names the setting.
+        public func validate() throws(InvalidSetting) {
+            let (momentum, dampening, _) = momentum.parts
+            try InvalidSetting.check(learningRate >= 0 && learningRate.isFinite, "learningRate", "must be 0 or more", learningRate)
+            try InvalidSetting.check((0..<1).contains(momentum), "momentum", "must be at least 0 and below 1", momentum)
+            try InvalidSetting.check((0...1).contains(dampening), "dampening", "must be between 0 and 1", dampening)
+            try InvalidSetting.check(weightDecay >= 0 && weightDecay.isFinite, "weightDecay", "must be 0 or more", weightDecay)
         }
     }
 
@@ -42,6 +49,7 @@ public final class SGD: Optimizer {
     public init(groups: [ParameterGroup<Settings>]) {
         self.groups = groups
         checkDistinct(parameters, "SGD")
+        for group in groups { requireValid("SGD", group.settings.validate) }
     }
 
     public convenience init(_ parameters: [NamedTensor], _ settings: Settings = Settings()) {

@@ -53,7 +53,7 @@ public final class WeightAverage {
 
     /// Runs a closure while the module has the averaged parameters, and gives it its own back afterwards.
     public func applied<Result>(_ body: () throws -> Result) rethrows -> Result {
-        precondition(count > 0, "WeightAverage.applied: there has been no update yet.")
+        require(count > 0, "WeightAverage.applied: there has been no update yet.")
         let own = parameters.map { $0.tensor.detached().cloned() }
         write(averages)
         defer { write(own) }
@@ -62,7 +62,7 @@ public final class WeightAverage {
 
     /// Overwrites the module's parameters with the averages, for good.
     public func commit() {
-        precondition(count > 0, "WeightAverage.commit: there has been no update yet.")
+        require(count > 0, "WeightAverage.commit: there has been no update yet.")
         write(averages)
     }
 
