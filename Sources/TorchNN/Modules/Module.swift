@@ -94,7 +94,8 @@ extension Module {
     /// Forgets the gradients of all parameters.
     public func zeroGradients() { for parameter in parameters() { parameter.grad = nil } }
 
-    /// Moves parameters and buffers, keeping their identity: optimisers and ties stay valid.
+    /// Moves parameters and buffers, keeping their identity, so that ties and optimisers still refer to them.
+    /// What an optimiser remembers does not move: move the module before its first step.
     /// Only floating-point tensors change their dtype. Gradients are forgotten.
     public func move(to device: Device? = nil, dtype: DType? = nil) {
         for entry in visited().entries {
