@@ -32,7 +32,8 @@ using torch::autograd::variable_list;
 
 constexpr int64_t rowChunk = 16;       // rows a worker takes at once
 constexpr int64_t featureChunk = 64;   // features a worker takes at once when scattering
-constexpr int64_t productRows = 256;   // rows whose pre-activations exist at the same time
+constexpr int64_t productFeatures = 2048;       // features whose pre-activations exist at the same time
+constexpr int64_t selectionBytes = 64 << 20;    // bound on the memory of candidates
 constexpr int64_t scanBlock = 64;      // pre-activations compared with the threshold at once
 
 void checkCode(const Tensor &indices, const Tensor &values, int64_t features) {
@@ -120,43 +121,60 @@ Tensor scatterCPU(const Tensor &values_, const Tensor &indices_, const Tensor &i
   return result;
 }
 
-// Keeps the k largest positive numbers of a row; of equal ones the first.
+// Keeps, for each of several rows, the k largest positive numbers seen so far; of equal ones the first.
 template <typename T>
 struct Selector {
-  using Entry = std::pair<T, int64_t>;
-  int64_t k;
-  std::vector<Entry> kept;
+  struct Entry {
+    T value;
+    int64_t index;
+  };
+  const int64_t k, capacity;
+  std::vector<Entry> entries;  // [rows, capacity]
+  std::vector<int64_t> counts;
+  std::vector<T> thresholds;   // what a number must exceed to be among the k largest
 
-  explicit Selector(int64_t k) : k(k) { kept.reserve(2 * k + scanBlock); }
+  Selector(int64_t rows, int64_t k) : k(k), capacity(2 * k + scanBlock), entries(rows * capacity), counts(rows), thresholds(rows) {}
 
-  static bool before(const Entry &a, const Entry &b) { return a.first > b.first || (a.first == b.first && a.second < b.second); }
+  void reset() {
+    std::fill(counts.begin(), counts.end(), 0);
+    std::fill(thresholds.begin(), thresholds.end(), T(0));
+  }
 
-  void select(const T *row, const T *bias, int64_t count, T *values, int64_t *indices) {
-    kept.clear();
-    T threshold = 0;
+  static bool before(const Entry &a, const Entry &b) { return a.value > b.value || (a.value == b.value && a.index < b.index); }
+
+  // Looks at `count` numbers of a row, whose indices start at `first`.
+  void scan(int64_t row, const T *numbers, const T *bias, int64_t first, int64_t count) {
+    Entry *kept = entries.data() + row * capacity;
     for (int64_t start = 0; start < count; start += scanBlock) {
       const int64_t length = std::min(scanBlock, count - start);
       // Nearly every block ends here: after the first few the threshold is high.
-      if (ct::countAbove(row + start, bias ? bias + start : nullptr, threshold, length) == 0) continue;
+      if (ct::countAbove(numbers + start, bias ? bias + start : nullptr, thresholds[row], length) == 0) continue;
       for (int64_t i = start; i < start + length; ++i) {
-        const T value = bias ? row[i] + bias[i] : row[i];
-        if (value > threshold) kept.emplace_back(value, i);
+        const T value = bias ? numbers[i] + bias[i] : numbers[i];
+        if (value > thresholds[row]) kept[counts[row]++] = {value, first + i};
       }
-      if (static_cast<int64_t>(kept.size()) >= 2 * k) threshold = shrink();
-    }
-    if (static_cast<int64_t>(kept.size()) > k) shrink();
-    std::sort(kept.begin(), kept.end(), before);
-    for (int64_t j = 0; j < k; ++j) {
-      const bool exists = j < static_cast<int64_t>(kept.size());
-      values[j] = exists ? kept[j].first : T(0);
-      indices[j] = exists ? kept[j].second : 0;
+      if (counts[row] >= 2 * k) shrink(row);
     }
   }
 
-  T shrink() {
-    std::nth_element(kept.begin(), kept.begin() + (k - 1), kept.end(), before);
-    kept.resize(k);
-    return kept[k - 1].first;
+  // Writes a row's result in falling order; places without an active feature hold 0.
+  void finish(int64_t row, T *values, int64_t *indices) {
+    if (counts[row] > k) shrink(row);
+    Entry *kept = entries.data() + row * capacity;
+    std::sort(kept, kept + counts[row], before);
+    for (int64_t j = 0; j < k; ++j) {
+      const bool exists = j < counts[row];
+      values[j] = exists ? kept[j].value : T(0);
+      indices[j] = exists ? kept[j].index : 0;
+    }
+  }
+
+ private:
+  void shrink(int64_t row) {
+    Entry *kept = entries.data() + row * capacity;
+    std::nth_element(kept, kept + (k - 1), kept + counts[row], before);
+    counts[row] = k;
+    thresholds[row] = kept[k - 1].value;
   }
 };
 
@@ -166,26 +184,36 @@ void checkLinear(const Tensor &input, const Tensor &weight, const std::optional<
   TORCH_CHECK(k >= 1 && k <= weight.size(0), "k is ", k, " but there are ", weight.size(0), " features");
 }
 
+// The product is made for a block of features at a time, so that the weight is packed once and the
+// block's pre-activations are still in the cache when they are looked at.
 std::tuple<Tensor, Tensor> topkLinearCPU(const Tensor &input_, const Tensor &weight, const std::optional<Tensor> &bias_, int64_t k) {
   checkLinear(input_, weight, bias_, k);
   const Tensor input = input_.contiguous();
   const Tensor bias = bias_ ? bias_->contiguous() : Tensor();
   const int64_t rows = input.size(0), features = weight.size(0);
+  const int64_t rowBlock = std::min(rows, std::max(rowChunk, selectionBytes / (32 * (k + scanBlock))));
   Tensor values = at::empty({rows, k}, input.options()), indices = at::empty({rows, k}, input.options().dtype(at::kLong));
-  const Tensor transposed = weight.t();
-  Tensor block = at::empty({std::min(rows, productRows), features}, input.options());
+  Tensor buffer = at::empty({rowBlock * std::min(features, productFeatures)}, input.options());
   AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "condense::topk_linear", [&] {
     const scalar_t *b = bias.defined() ? bias.const_data_ptr<scalar_t>() : nullptr;
     scalar_t *v = values.mutable_data_ptr<scalar_t>();
     int64_t *index = indices.mutable_data_ptr<int64_t>();
-    for (int64_t start = 0; start < rows; start += productRows) {
-      const int64_t length = std::min(productRows, rows - start);
-      Tensor product = block.narrow(0, 0, length);
-      at::mm_out(product, input.narrow(0, start, length), transposed);
-      const scalar_t *pre = product.const_data_ptr<scalar_t>();
-      ct::parallelChunks(length, rowChunk, [&](int64_t begin, int64_t end) {
-        Selector<scalar_t> selector(k);
-        for (int64_t r = begin; r < end; ++r) selector.select(pre + r * features, b, features, v + (start + r) * k, index + (start + r) * k);
+    Selector<scalar_t> selector(rowBlock, k);
+    for (int64_t row = 0; row < rows; row += rowBlock) {
+      const int64_t height = std::min(rowBlock, rows - row);
+      const Tensor slice = input.narrow(0, row, height);
+      selector.reset();
+      for (int64_t feature = 0; feature < features; feature += productFeatures) {
+        const int64_t width = std::min(productFeatures, features - feature);
+        Tensor product = buffer.narrow(0, 0, height * width).view({height, width});
+        at::mm_out(product, slice, weight.narrow(0, feature, width).t());
+        const scalar_t *pre = product.const_data_ptr<scalar_t>();
+        ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
+          for (int64_t r = begin; r < end; ++r) selector.scan(r, pre + r * width, b ? b + feature : nullptr, feature, width);
+        });
+      }
+      ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
+        for (int64_t r = begin; r < end; ++r) selector.finish(r, v + (row + r) * k, index + (row + r) * k);
       });
     }
   });

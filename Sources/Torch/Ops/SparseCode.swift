@@ -48,8 +48,8 @@ public struct SparseCode {
 
 extension Tensor {
     /// The `k` largest positive entries of self · weightᵀ + bias in each row, in falling order: an encoder's
-    /// product, ReLU and selection in one. At most 256 rows of the [rows, F] product exist at a time, and the
-    /// gradient touches only selected features.
+    /// product, ReLU and selection in one. The pre-activations of at most 2,048 features exist at a time, and
+    /// the gradient touches only selected features.
     /// - Parameters:
     ///   - weight: [F, D] for an input of [rows, D].
     ///   - bias: [F].
