@@ -5,7 +5,7 @@ import Foundation
 enum PlotlyScript {
     /// The text of plotly.js, nil if it has not been fetched; reports then show tables instead of charts.
     static func text() -> String? {
-        guard let script = try? DataStore().location(of: "plotly-js") else { return nil }
-        return try? String(contentsOf: script.mainFile, encoding: .utf8)
+        let item = try? DataStore().location(of: "plotly-js")
+        return item.flatMap { try? String(contentsOf: $0.mainFile, encoding: .utf8) }
     }
 }

@@ -46,7 +46,7 @@ struct ConfigurationDecoder {
             nearestName(to: entry.key, among: known).map { "did you mean '\($0)'?" }
             ?? "known keys are \(known.sorted().joined(separator: ", "))"
         return ConfigurationError(
-            origin: entry.value.origin.description, problem: "unknown key '\(entry.key)'\(place); \(hint)")
+            origin: entry.origin.description, problem: "unknown key '\(entry.key)'\(place); \(hint)")
     }
 
     /// Errors that a type throws itself, put in our words and given the line of the nearest value.

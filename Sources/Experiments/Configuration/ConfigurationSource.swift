@@ -1,5 +1,4 @@
 public import Foundation
-import Yams
 
 /// Where the settings of a run come from: a YAML file and overrides, laid over the defaults in this order.
 public struct ConfigurationSource: Sendable {
@@ -26,8 +25,7 @@ public struct ConfigurationSource: Sendable {
     public func resolve<C: RunConfiguration>(
         _ defaults: C = C(), settings: RunSettings = RunSettings()
     ) throws -> ResolvedConfiguration<C> {
-        let base = ResolvedConfiguration(configuration: defaults, settings: settings)
-        var tree = try ConfigurationTree.parse(try base.yaml(), origin: { _ in .defaults })
+        var tree = try ResolvedConfiguration(configuration: defaults, settings: settings).tree()
         if let file {
             let text = try Self.read(file)
             let name = file.lastPathComponent
@@ -92,11 +90,18 @@ public struct ResolvedConfiguration<Configuration: RunConfiguration>: Sendable, 
     ///
     /// - Throws: errors of the configuration's own `encode(to:)`.
     public func yaml() throws -> String {
-        let encoder = YAMLEncoder()
-        encoder.options.width = -1
-        let own = try encoder.encode(configuration)
-        let run = try encoder.encode(["run": settings])
-        return (own.hasPrefix("{}") ? "" : own) + run
+        try tree().yaml()
+    }
+
+    func tree() throws -> ConfigurationTree {
+        let own = try ConfigurationEncoder.tree(of: configuration)
+        guard case .mapping(let entries) = own.value else {
+            preconditionFailure("\(Configuration.self) must be encoded as keys and values")
+        }
+        precondition(own["run"] == nil, "\(Configuration.self) must not have a key 'run'")
+        let run = ConfigurationTree.Entry(
+            key: "run", origin: .defaults, value: try ConfigurationEncoder.tree(of: settings))
+        return ConfigurationTree(value: .mapping(entries + [run]), origin: .defaults)
     }
 }
 

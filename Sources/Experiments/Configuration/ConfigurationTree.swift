@@ -19,10 +19,12 @@ struct ConfigurationTree: Equatable, Sendable {
 
     struct Entry: Equatable, Sendable {
         var key: String
+        /// Where the key was written; its value may begin on a later line.
+        var origin: Origin
         var value: ConfigurationTree
     }
 
-    indirect enum Value: Equatable, Sendable {
+    enum Value: Equatable, Sendable {
         case scalar(String, isQuoted: Bool)
         case sequence([ConfigurationTree])
         case mapping([Entry])
@@ -124,7 +126,8 @@ extension ConfigurationTree {
     /// The line of the first alias, if the text has both anchors and aliases.
     ///
     /// An indicator directly after a letter or digit is never an anchor or alias (`a.b/?x=1&y=2`); inside quotes
-    /// or comments one may be reported although it is none, which costs only a rephrasing.
+    /// or comments one may be reported although it is none, which costs only a rephrasing. The files this program
+    /// writes have both signs escaped.
     private static func lineOfAlias(in text: String) -> Int? {
         func isNameByte(_ byte: UInt8) -> Bool {
             switch byte {
@@ -180,7 +183,7 @@ extension ConfigurationTree {
                         origin: origin(key.mark?.line ?? 1).description, problem: "a key must be a plain word")
                 }
                 let value = try convert(value, depth: depth + 1, nodes: &nodes, origin: origin)
-                entries.append(Entry(key: name.string, value: value))
+                entries.append(Entry(key: name.string, origin: origin(key.mark?.line ?? 1), value: value))
             }
             return ConfigurationTree(value: .mapping(entries), origin: here)
         case .alias:
@@ -248,7 +251,7 @@ extension ConfigurationTree {
         var tree = try parse(source, origin: { _ in origin })
         if source.allSatisfy(\.isWhitespace) { tree.value = .scalar("", isQuoted: false) }
         for key in path.reversed() {
-            tree = ConfigurationTree(value: .mapping([Entry(key: key, value: tree)]), origin: origin)
+            tree = ConfigurationTree(value: .mapping([Entry(key: key, origin: origin, value: tree)]), origin: origin)
         }
         return tree
     }

@@ -29,7 +29,7 @@ extension JSONValue {
 extension Axis {
     fileprivate var plotly: JSONValue {
         var entries: [(String, JSONValue)] = [("title", .object([("text", .string(title))]))]
-        if scale == .logarithmic { entries += [("type", "log"), ("dtick", 1), ("exponentformat", "power")] }
+        if scale == .logarithmic { entries.append(("type", "log")) }
         if let range {
             // Plotly wants the exponents of a logarithmic range.
             let ends = [range.lowerBound, range.upperBound]

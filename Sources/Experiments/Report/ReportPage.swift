@@ -41,7 +41,7 @@ enum ReportPage {
         td{border-bottom:1px solid var(--line);padding:.5rem 1.1rem .5rem 0;vertical-align:top}
         th:last-child,td:last-child{padding-right:0}
         .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-        .verdict{font-weight:600;white-space:nowrap}.verdict::before{content:"●";margin-right:.4em}
+        .verdict{font-weight:600}.verdict::before{content:"●";margin-right:.4em}
         .holds{color:var(--good)}.directionOnly{color:var(--fair)}.inconclusive{color:var(--faint)}.contradicted{color:var(--bad)}
         figure{margin:2rem 0 2.4rem}
         figure>h3{margin:0 0 .3rem}
@@ -111,12 +111,13 @@ enum ReportPage {
               Object.assign(layout, {
                 paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
                 font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: color("ink") },
-                margin: { l: 60, r: 16, t: layout.showlegend ? 34 : 10, b: 48 }, colorway: palette,
+                margin: { l: 60, r: 16, t: 34, b: 48 }, colorway: palette,
+                modebar: { bgcolor: "rgba(0,0,0,0)", color: color("line"), activecolor: color("accent") },
                 legend: { orientation: "h", x: 0, xanchor: "left", y: 1, yanchor: "bottom" },
                 hoverlabel: { font: { family: getComputedStyle(document.body).fontFamily } }
               });
               Plotly.react(plot, data, layout, { responsive: true, displaylogo: false,
-                modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] });
+                modeBarButtons: [["toImage", "resetScale2d"]] });
             }
           };
           draw();

@@ -41,7 +41,7 @@ package struct CRC32C {
 
     package var value: UInt32 { ~state }
 
-    static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    package static func checksum(_ bytes: [UInt8]) -> UInt32 {
         var crc = CRC32C()
         bytes.withUnsafeBytes { crc.update($0) }
         return crc.value

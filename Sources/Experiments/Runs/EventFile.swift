@@ -1,8 +1,9 @@
-import Foundation
+package import Foundation
 
 /// Writes TensorBoard's event files: records of length, masked checksum, and an `Event` message of Protocol Buffers.
-final class EventFile {
+package final class EventFile {
     private let file: OutputFile
+    private let clock: () -> TimeInterval
 
     /// Length in bytes.
     var count: Int { file.count }
@@ -12,7 +13,11 @@ final class EventFile {
     /// - Parameters:
     ///   - url: a file whose name contains `tfevents`.
     ///   - length: cuts the file to this many bytes first.
-    init(_ url: URL, truncatedTo length: Int? = nil) throws {
+    ///   - clock: the time of an event in seconds since 1970.
+    package init(
+        _ url: URL, truncatedTo length: Int? = nil, clock: @escaping () -> TimeInterval = { Date().timeIntervalSince1970 }
+    ) throws {
+        self.clock = clock
         file = try OutputFile(url, truncatedTo: length)
         if file.count == 0 {
             try append { event in event.string(3, "brain.Event:2") }
@@ -22,7 +27,7 @@ final class EventFile {
     func synchronize() throws { try file.synchronize() }
 
     /// Adds one event with a scalar per name.
-    func add(scalars: [(name: String, value: Double)], step: Int) throws {
+    package func add(scalars: [(name: String, value: Double)], step: Int) throws {
         try append(step: step) { summary in
             for scalar in scalars {
                 summary.message(1) { value in
@@ -34,7 +39,7 @@ final class EventFile {
     }
 
     /// Adds a histogram of the finite values.
-    func add(histogram values: [Float], name: String, step: Int) throws {
+    package func add(histogram values: [Float], name: String, step: Int) throws {
         let finite = values.lazy.map(Double.init).filter(\.isFinite)
         let bins = Bins(Array(finite), count: 64)
         try append(step: step) { summary in
@@ -62,7 +67,7 @@ final class EventFile {
 
     private func append(_ build: (inout ProtobufMessage) -> Void) throws {
         var event = ProtobufMessage()
-        event.double(1, Date().timeIntervalSince1970)
+        event.double(1, clock())
         build(&event)
         let length = littleEndian(UInt64(event.bytes.count))
         try file.append(

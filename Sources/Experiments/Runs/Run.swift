@@ -68,18 +68,20 @@ public final class Run {
                     ? "there is a run already; continue it with --resume or choose another directory with --out"
                     : "the directory is not empty; choose another with --out")
         }
-        try AtomicStorage.createDirectory(directory.appending(path: "checkpoints"))
-        let lock = try RunLock(directory)
         let now = Date()
         let record = RunRecord(
             method: method, title: title, state: .running, created: now, updated: now, step: 0, command: command,
             keyNumbers: [])
-        let heading = "# Written by condense \(condenseVersion). To run again: condense … --config config.yaml\n"
-        try AtomicStorage.write(
-            Data((heading + (try configuration.yaml())).utf8), to: directory.appending(path: "config.yaml"))
-        let environment = RunEnvironment.current(settings: configuration.settings, libraries: libraries)
-        try AtomicStorage.write(
-            try RunRecord.encoder.encode(environment), to: directory.appending(path: "environment.json"))
+        let lock = try appear(directory) { place in
+            let heading = "# Written by condense \(condenseVersion). To run again: condense … --config config.yaml\n"
+            let environment = RunEnvironment.current(settings: configuration.settings, libraries: libraries)
+            let settings = Data((heading + (try configuration.yaml())).utf8)
+            try AtomicStorage.createDirectory(place.appending(path: "checkpoints"))
+            try AtomicStorage.write(settings, to: place.appending(path: "config.yaml"))
+            try AtomicStorage.write(
+                try RunRecord.encoder.encode(environment), to: place.appending(path: "environment.json"))
+            try record.write(to: place)
+        }
         return try Run(
             directory: directory, record: record, checkpoint: nil,
             metrics: try MetricWriter(in: directory, from: nil), lock: lock, index: index)
@@ -118,6 +120,23 @@ public final class Run {
         _ type: C.Type, of directory: URL
     ) throws -> ResolvedConfiguration<C> {
         try ConfigurationSource(file: directory.appending(path: "config.yaml")).resolve()
+    }
+
+    /// Fills a locked directory and gives it its name when it is complete; one that exists is filled where it is.
+    private static func appear(_ directory: URL, _ fill: (URL) throws -> Void) throws -> RunLock {
+        let exists = FileManager.default.fileExists(atPath: directory.path(percentEncoded: false))
+        let place = exists ? directory : AtomicStorage.temporaryURL(for: directory)
+        do {
+            try AtomicStorage.createDirectory(place)
+            let lock = try RunLock(place)
+            try fill(place)
+            if !exists { try AtomicStorage.rename(place, to: directory) }
+            return lock
+        } catch var error as StorageError where !exists {
+            try? FileManager.default.removeItem(at: place)
+            error.path = error.path.replacing(place.path(percentEncoded: false), with: directory.path(percentEncoded: false))
+            throw error
+        }
     }
 
     private static func unusedDirectory(method: String) throws -> URL {
