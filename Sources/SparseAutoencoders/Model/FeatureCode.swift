@@ -1,0 +1,88 @@
+public import Torch
+
+/// The activations of a dictionary's features for a batch of inputs, as the architecture makes them: a few entries a row, or
+/// all of them.
+///
+/// Whatever is measured on codes works for both forms and for codes of either sign: an entry is *active* if it is not 0.
+public enum FeatureCode {
+    /// k entries a row; entries of value 0 are not active.
+    case sparse(SparseCode)
+    /// All features, shape [B, F].
+    case dense(Tensor)
+
+    /// Number of inputs B.
+    public var rowCount: Int { values.size(0) }
+
+    /// Number of features F of the dictionary.
+    public var featureCount: Int {
+        switch self {
+        case .sparse(let code): code.featureCount
+        case .dense(let activations): activations.size(1)
+        }
+    }
+
+    /// What is stored: [B, k] or [B, F].
+    public var values: Tensor {
+        switch self {
+        case .sparse(let code): code.values
+        case .dense(let activations): activations
+        }
+    }
+
+    /// All activations, shape [B, F].
+    public func dense() -> Tensor {
+        switch self {
+        case .sparse(let code): code.dense()
+        case .dense(let activations): activations
+        }
+    }
+
+    /// Σ f_i · atom_i for each row, shape [B, D]; differentiable.
+    /// - Parameter atoms: shape [F, D].
+    public func decoded(atoms: Tensor) -> Tensor {
+        switch self {
+        case .sparse(let code): code.decoded(atoms: atoms)
+        case .dense(let activations): activations.matmul(atoms)
+        }
+    }
+
+    /// Number of active features of each row, int64, shape [B]; their mean is L0.
+    public func activeCounts() -> Tensor { values.nonzeroCount(axes: [-1]) }
+
+    /// Σ |f_i| for each row, shape [B]; differentiable.
+    public func absoluteSums() -> Tensor { values.abs().sum(axis: -1) }
+
+    /// Σ |f_i| w_i for each row, shape [B]; differentiable.
+    /// - Parameter weights: one number a feature, shape [F].
+    public func absoluteSums(weightedBy weights: Tensor) -> Tensor {
+        switch self {
+        case .sparse(let code):
+            (code.values.abs() * weights.gathered(indices: code.indices.reshaped([-1])).reshaped(code.values.shape)).sum(axis: -1)
+        case .dense(let activations):
+            activations.abs().matmul(weights)
+        }
+    }
+
+    /// In how many rows each feature is active, int64, shape [F].
+    public func firingCounts() -> Tensor {
+        withoutGradients {
+            switch self {
+            case .sparse(let code):
+                let active = code.values.detached().notEquals(0).to(dtype: .float64)
+                return code.indices.reshaped([-1]).binCount(weights: active.reshaped([-1]), minimumLength: featureCount)
+                    .to(dtype: .int64)
+            case .dense(let activations):
+                return activations.detached().nonzeroCount(axes: [0])
+            }
+        }
+    }
+
+    /// The activations of one feature, shape [B].
+    public func activations(of feature: Int) -> Tensor {
+        precondition((0..<featureCount).contains(feature), "feature \(feature) of a code with \(featureCount) features")
+        switch self {
+        case .sparse(let code): return code.values.filled(where: code.indices.notEquals(Double(feature)), with: 0).sum(axis: -1)
+        case .dense(let activations): return activations.selected(axis: 1, index: feature)
+        }
+    }
+}

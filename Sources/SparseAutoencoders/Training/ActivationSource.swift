@@ -1,0 +1,124 @@
+public import Torch
+
+/// Where a trainer's activations come from: an endless sequence of rows in an order that depends on a seed alone.
+///
+/// One source can feed several trainers: hand each batch to all of them.
+public protocol ActivationSource: AnyObject {
+    /// Width D of the activations.
+    var inputSize: Int { get }
+    /// Where in the sequence the next batch begins. After setting it, the same batches follow as the first time.
+    var position: ActivationPosition { get set }
+    /// The next `count` rows, float32, shape [count, D].
+    /// - Throws: what reading them can fail with.
+    func next(_ count: Int) throws -> Tensor
+}
+
+/// A place in a source's endless sequence of rows.
+public struct ActivationPosition: Codable, Sendable, Equatable {
+    /// Which of the possible orders.
+    public var seed: UInt64
+    /// Rows before this place.
+    public var rowsServed: Int
+
+    public init(seed: UInt64, rowsServed: Int = 0) {
+        self.seed = seed
+        self.rowsServed = rowsServed
+    }
+}
+
+/// Rows of a matrix in memory: every epoch visits each row once in a new random order, and epochs follow each other without
+/// a gap.
+public final class InMemoryActivations: ActivationSource {
+    /// Shape [N, D].
+    public let rows: Tensor
+    public var position: ActivationPosition
+    private var order: (seed: UInt64, epoch: Int, indices: Tensor)?
+
+    /// - Parameter rows: shape [N, D] with N > 0.
+    public init(_ rows: Tensor, seed: UInt64) {
+        precondition(rows.rank == 2 && rows.size(0) > 0, "InMemoryActivations: rows of shape [N, D] are needed, found \(rows.shape)")
+        self.rows = rows
+        position = ActivationPosition(seed: seed)
+    }
+
+    public var inputSize: Int { rows.size(1) }
+
+    public func next(_ count: Int) -> Tensor {
+        var pieces: [Tensor] = []
+        var missing = count
+        while missing > 0 {
+            let offset = position.rowsServed % rows.size(0)
+            let taken = min(missing, rows.size(0) - offset)
+            let indices = orderOfEpoch(position.rowsServed / rows.size(0)).narrowed(axis: 0, from: offset, count: taken)
+            pieces.append(rows.gathered(indices: indices))
+            position.rowsServed += taken
+            missing -= taken
+        }
+        return pieces.count == 1 ? pieces[0] : .concatenated(pieces)
+    }
+
+    private func orderOfEpoch(_ epoch: Int) -> Tensor {
+        if let order, order.seed == position.seed, order.epoch == epoch { return order.indices }
+        let generator = RandomGenerator(seed: position.seed &+ 0x9E37_79B9_7F4A_7C15 &* UInt64(epoch + 1))
+        let indices = Tensor.permutation(rows.size(0), generator: generator).to(device: rows.device)
+        order = (position.seed, epoch, indices)
+        return indices
+    }
+}
+
+/// Activations with a known dictionary, for tests and sanity checks: x = Σ_j a_j g_j + mean + noise, where each row uses
+/// `activeCount` of the ground-truth features at random with magnitudes uniform on 0.5…1.5.
+public final class SyntheticActivations: ActivationSource {
+    /// Ground-truth features, unit rows, shape [G, D].
+    public let features: Tensor
+    /// Shape [D].
+    public let mean: Tensor
+    public let activeCount: Int
+    public let noise: Double
+    public var position: ActivationPosition
+
+    /// - Parameters:
+    ///   - featureCount: number G of ground-truth features, drawn from `seed` as the rows are.
+    ///   - activeCount: features per row.
+    ///   - noise: standard deviation of each coordinate's noise.
+    ///   - meanNorm: norm of a constant offset.
+    public init(inputSize: Int, featureCount: Int, activeCount: Int, noise: Double = 0, meanNorm: Double = 0, seed: UInt64) {
+        precondition((1...featureCount).contains(activeCount), "SyntheticActivations: \(activeCount) active of \(featureCount) features")
+        let generator = RandomGenerator(seed: seed)
+        let directions = Tensor.normal([featureCount, inputSize], generator: generator)
+        features = directions / directions.norm(axes: [1], keepingDimensions: true)
+        let offset = Tensor.normal([inputSize], generator: generator)
+        mean = offset * (meanNorm / offset.norm())
+        self.activeCount = activeCount
+        self.noise = noise
+        position = ActivationPosition(seed: seed)
+    }
+
+    public var inputSize: Int { features.size(1) }
+
+    private static let blockLength = 1_024
+
+    public func next(_ count: Int) -> Tensor {
+        var pieces: [Tensor] = []
+        var missing = count
+        while missing > 0 {
+            let offset = position.rowsServed % Self.blockLength
+            let taken = min(missing, Self.blockLength - offset)
+            pieces.append(block(position.rowsServed / Self.blockLength).narrowed(axis: 0, from: offset, count: taken))
+            position.rowsServed += taken
+            missing -= taken
+        }
+        return .concatenated(pieces)
+    }
+
+    /// Rows are drawn in blocks with a generator each, so that any position can be reached at once.
+    private func block(_ number: Int) -> Tensor {
+        let generator = RandomGenerator(seed: position.seed &+ 0xD1B5_4A32_D192_ED03 &* UInt64(number + 1))
+        let count = Self.blockLength
+        let chosen = Tensor.uniform([count, features.size(0)], generator: generator).topK(activeCount).indices
+        let values = Tensor.uniform([count, activeCount], generator: generator) + 0.5
+        let code = SparseCode(values: values, indices: chosen, featureCount: features.size(0))
+        let rows = code.decoded(atoms: features) + mean
+        return noise == 0 ? rows : rows + Tensor.normal(rows.shape, generator: generator) * noise
+    }
+}

@@ -1,0 +1,115 @@
+public import Torch
+
+/// One forward pass with everything a loss can depend on. All tensors are in the normalised scale.
+public struct TrainingPass {
+    public let model: SparseAutoencoder
+    /// Number of optimiser steps before this one.
+    public let step: Int
+    /// x, shape [B, D].
+    public let input: Tensor
+    /// What the encoder saw, shape [B, D].
+    public let encoderInput: Tensor
+    public let code: FeatureCode
+    /// x̂, shape [B, D].
+    public let reconstruction: Tensor
+    /// e = x − x̂, shape [B, D].
+    public let error: Tensor
+    /// The dead features' indices, int64; nil if there are none.
+    public let deadFeatures: Tensor?
+
+    /// Runs the model on normalised rows.
+    /// - Parameter deadFeatures: told the code, gives the features that count as dead.
+    public init(_ model: SparseAutoencoder, input: Tensor, step: Int, deadFeatures: (FeatureCode) -> Tensor? = { _ in nil }) {
+        self.model = model
+        self.step = step
+        self.input = input
+        encoderInput = model.encoderInput(input)
+        code = model.encoder.encode(encoderInput)
+        reconstruction = model.decodeNormalized(code)
+        error = input - reconstruction
+        self.deadFeatures = deadFeatures(code)
+    }
+}
+
+/// A summand of the training loss: reconstruction, sparsity penalty, or an auxiliary loss.
+public protocol LossTerm: AnyObject {
+    /// Name in metrics.
+    var name: String { get }
+    /// The term with its coefficient, without dimensions; nil where it does not apply.
+    func loss(_ pass: TrainingPass) -> Tensor?
+    /// What the term remembers between steps, for checkpoints.
+    var stateDictionary: [String: Tensor] { get }
+    func load(_ state: [String: Tensor]) throws
+}
+
+extension LossTerm {
+    public var stateDictionary: [String: Tensor] { [:] }
+    public func load(_ state: [String: Tensor]) throws {}
+}
+
+/// ‖x − x̂‖², summed over dimensions, averaged over the batch. Learning rates and coefficients of the field's tables hold for
+/// this reduction.
+public final class SquaredError: LossTerm {
+    public let name = "mse"
+    public init() {}
+    public func loss(_ pass: TrainingPass) -> Tensor? { pass.error.squared().sum(axis: -1).mean() }
+}
+
+/// λ · Σ_i |f_i| w_i, averaged over the batch, with w = 1 or the atoms' norms; λ rises linearly from 0.
+public final class L1Penalty: LossTerm {
+    public let name = "l1"
+    let coefficient: Double
+    let norm: ReLUSettings.Penalty
+    let warmupSteps: Int
+
+    /// - Parameters:
+    ///   - coefficient: λ.
+    ///   - warmupSteps: steps until λ has its full size.
+    public init(coefficient: Double, norm: ReLUSettings.Penalty, warmupSteps: Int) {
+        self.coefficient = coefficient
+        self.norm = norm
+        self.warmupSteps = warmupSteps
+    }
+
+    public func loss(_ pass: TrainingPass) -> Tensor? {
+        let rise = warmupSteps > 0 ? min(1, Double(pass.step) / Double(warmupSteps)) : 1
+        let sums = switch norm {
+        case .unitAtoms: pass.code.absoluteSums()
+        case .atomNorms: pass.code.absoluteSums(weightedBy: pass.model.atoms.norm(axes: [1]))
+        }
+        return sums.mean() * (coefficient * rise)
+    }
+}
+
+/// AuxK (Gao et al. 2024, arXiv:2406.04093, A.2, in the form of dictionary_learning): the `k_aux` largest positive
+/// pre-activations of *dead* features, decoded without bias, learn the main error, which is not differentiated:
+/// α · Σ‖e − ê‖² / Σ‖e − ē‖².
+///
+/// Only dead features' pre-activations are computed. A quotient that is no number counts as 0.
+public final class AuxK: LossTerm {
+    public let name = "auxk"
+    let coefficient: Double
+    let maximumK: Int
+
+    /// - Parameters:
+    ///   - coefficient: α, 1/32 in the literature.
+    ///   - maximumK: at most this many dead features a row, usually D/2.
+    public init(coefficient: Double, maximumK: Int) {
+        self.coefficient = coefficient
+        self.maximumK = maximumK
+    }
+
+    public func loss(_ pass: TrainingPass) -> Tensor? {
+        guard let dead = pass.deadFeatures, let encoder = pass.model.encoder as? any LinearFeatureEncoder else { return nil }
+        let k = min(maximumK, dead.elementCount)
+        let code = pass.encoderInput.topKLinear(
+            weight: encoder.weight.gathered(indices: dead), bias: encoder.bias.gathered(indices: dead), k: k)
+        let atoms = pass.model.atoms.gathered(indices: dead)
+        // With so many entries a row a dense product is faster than gathering atoms.
+        let estimate = dead.elementCount <= 16 * k ? code.dense().matmul(atoms) : code.decoded(atoms: atoms)
+        let target = pass.error.detached()
+        let scale = (target - target.mean(axis: 0)).squared().sum()
+        let loss = (target - estimate).squared().sum() / scale * coefficient
+        return loss.item().isFinite ? loss : nil
+    }
+}

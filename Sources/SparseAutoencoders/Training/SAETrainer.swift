@@ -1,0 +1,197 @@
+internal import Experiments
+public import Torch
+public import TorchNN
+
+/// Trains one sparse autoencoder, a batch at a time.
+///
+/// ``trainSparseAutoencoder(_:on:seed:origin:run:progress:cancellation:)`` is the loop around it; several trainers can share
+/// one source by being handed the same batches.
+public final class SAETrainer {
+    public let configuration: SAETrainingConfiguration
+    public let model: SparseAutoencoder
+    public let optimizer: Adam
+    /// Optimiser steps done.
+    public private(set) var step = 0
+    /// Activations seen.
+    public private(set) var tokensSeen = 0
+
+    let lossTerms: [any LossTerm]
+    let dead: DeadFeatures
+    let weightAverage: WeightAverage?
+    let generator: RandomGenerator
+    var thresholdEstimate: ThresholdEstimate?
+
+    /// A step's outcome.
+    public struct Report: Sendable {
+        /// The sum of all terms.
+        public let loss: Double
+        /// The terms in order, with their coefficients.
+        public let terms: [Term]
+        /// Norm of all gradients before clipping.
+        public let gradientNorm: Double
+        public let deadFeatures: Int
+
+        public struct Term: Sendable {
+            public let name: String
+            public let value: Double
+        }
+    }
+
+    /// A model initialised from the configuration and data.
+    /// - Parameters:
+    ///   - start: activations from which input scale and b_dec are chosen, usually the first batch, shape [N, D].
+    ///   - seed: of the initial weights and of resampling.
+    ///   - origin: where the activations come from, kept with the model.
+    /// - Throws: `ConfigurationError` for settings that make no sense; ``TrainingError`` if `start` is not finite.
+    public init(
+        _ configuration: SAETrainingConfiguration, start: Tensor, seed: UInt64, origin: ActivationOrigin? = nil
+    ) throws {
+        try configuration.validate()
+        try configuration.checkArchitecture(inputSize: start.size(1))
+        guard start.isFinite().all().item() != 0 else { throw TrainingError.activationsNotFinite(step: 0) }
+        self.configuration = configuration
+        generator = RandomGenerator(seed: seed, device: start.device)
+        let variant = configuration.architecture.variant
+        let normalization = configuration.normalization.resolved(for: start)
+        let model = SparseAutoencoder(
+            configuration: SparseAutoencoderConfiguration(
+                encoder: variant.encoder, inputSize: start.size(1), dictionarySize: configuration.dictionarySize,
+                normalization: normalization, subtractsDecoderBias: configuration.subtractsDecoderBias, origin: origin),
+            atomNorm: variant.start.atomNorm, encoderScale: variant.start.encoderScale, dtype: start.dtype, generator: generator)
+        withoutGradients {
+            let bias = configuration.decoderBiasStart.bias(for: normalization.normalize(start).rows)
+            _ = model.decoderBias.copyInPlace(from: bias)
+        }
+        self.model = model
+        optimizer = Adam(model.namedParameters(), configuration.adamSettings)
+        lossTerms = [SquaredError()]
+            + variant.makeLossTerms(inputSize: start.size(1), sparsityWarmupSteps: configuration.effectiveSparsityWarmupSteps)
+        dead = DeadFeatures(
+            featureCount: configuration.dictionarySize, threshold: configuration.deadAfterTokens, device: start.device)
+        weightAverage = configuration.weightAverageDecay.map { WeightAverage(of: model, .debiasedExponential(decay: $0)) }
+        thresholdEstimate = ThresholdEstimate(configuration.architecture)
+    }
+
+    /// One optimiser step.
+    /// - Parameter batch: activations in their own scale, shape [B, D].
+    /// - Throws: ``TrainingError`` if the loss is not a number; the model is then as it was before.
+    @discardableResult
+    public func step(_ batch: Tensor) throws -> Report {
+        configuration.architecture.variant.prepare(model, step: step)
+        let rows = withoutGradients { model.configuration.normalization.normalize(batch).rows }
+        let pass = TrainingPass(model, input: rows, step: step) { dead.note($0) }
+        let terms = lossTerms.compactMap { term in term.loss(pass).map { (term.name, loss: $0) } }
+        let loss = terms.dropFirst().reduce(terms[0].loss) { $0 + $1.loss }
+        let value = loss.item()
+        guard value.isFinite else {
+            let batchIsFinite = batch.isFinite().all().item() != 0
+            throw batchIsFinite ? TrainingError.diverged(step: step) : .activationsNotFinite(step: step)
+        }
+        model.zeroGradients()
+        loss.backward()
+        let norm = constrainGradients()
+        optimizer.step(learningRateFactor: configuration.learningRateFactor(at: step))
+        if configuration.architecture.variant.atomConstraint == .unitNorm { AtomPasses.normalizeRows(model.atoms) }
+        step += 1
+        tokensSeen += batch.size(0)
+        resampleIfDue(pass)
+        weightAverage?.update()
+        thresholdEstimate?.note(pass.code, step: step)
+        return Report(
+            loss: value, terms: terms.map { Report.Term(name: $0.0, value: $0.loss.item()) }, gradientNorm: norm,
+            deadFeatures: dead.count)
+    }
+
+    /// Removes what would only change atom norms, then limits the norm of all gradients together.
+    /// - Returns: the norm before the limit.
+    private func constrainGradients() -> Double {
+        if configuration.architecture.variant.atomConstraint == .unitNorm, let gradient = model.atoms.grad {
+            AtomPasses.removeParallel(fromGradient: gradient, to: model.atoms)
+        }
+        return clipGradients(of: model.parameters(), toNorm: configuration.gradientClipNorm ?? .infinity)
+    }
+
+    private func resampleIfDue(_ pass: TrainingPass) {
+        guard case .relu(let settings) = configuration.architecture, let interval = settings.resampleEvery,
+            step % interval == 0
+        else { return }
+        let silent = dead.silent(for: interval / 2 * configuration.batchSize)
+        Resampling.restart(silent, of: pass, optimizer: optimizer, generator: generator)
+        dead.reset(silent)
+    }
+
+    /// The model to keep: a copy with averaged weights (if configured) and the input's scale folded in, so that it takes
+    /// activations as they are.
+    public func trainedModel() throws -> SparseAutoencoder {
+        let result = weightAverage.map { average in average.count > 0 ? average.applied { model.copy() } : model.copy() } ?? model.copy()
+        if configuration.architecture.variant.atomConstraint == .unitNorm { AtomPasses.normalizeRows(result.atoms) }
+        if let threshold = thresholdEstimate?.value { result.updateConfiguration { $0.threshold = threshold } }
+        if !result.configuration.normalization.dependsOnRow { try result.foldInputScale() }
+        result.freeze()
+        return result
+    }
+
+    func restore(step: Int, tokensSeen: Int) {
+        self.step = step
+        self.tokensSeen = tokensSeen
+    }
+}
+
+extension SAETrainingConfiguration.Normalization {
+    /// The normalisation with its factor chosen for given activations.
+    func resolved(for activations: Tensor) -> InputNormalization {
+        switch self {
+        case .none: .none
+        case .unitMeanSquare: .scaled(by: InputNormalization.FixedScale.unitMeanSquare.factor(for: activations))
+        case .expectedAverageNorm: .scaled(by: InputNormalization.FixedScale.expectedAverageNorm.factor(for: activations))
+        case .constantNorm: .constantNorm
+        case .layerNorm: .layerNorm
+        }
+    }
+}
+
+/// Training that cannot go on.
+public enum TrainingError: Error, CustomStringConvertible, Equatable {
+    /// The loss is not a number although the activations are.
+    case diverged(step: Int)
+    case activationsNotFinite(step: Int)
+    /// A checkpoint of another model or configuration.
+    case foreignCheckpoint(problem: String)
+
+    public var description: String {
+        switch self {
+        case .diverged(let step):
+            "the loss is not a number at step \(step); lower learningRate or check the normalization of the activations"
+        case .activationsNotFinite(let step):
+            "the batch of step \(step) holds activations that are not finite numbers; collect them anew"
+        case .foreignCheckpoint(let problem):
+            "the checkpoint does not fit this run: \(problem); resume with the configuration it was written with"
+        }
+    }
+}
+
+/// An average of the rows' smallest kept activations, for models whose number of features per row is fixed in training: as a
+/// threshold it gives about as many features without looking at the rest of the row.
+struct ThresholdEstimate {
+    private(set) var value: Double?
+    private static let decay = 0.999
+    private static let firstStep = 1_000
+
+    /// - Returns: nil for architectures that estimate none.
+    init?(_ architecture: SAEArchitecture) {
+        guard case .topK(let settings) = architecture, settings.estimatesThreshold else { return nil }
+    }
+
+    init(value: Double?) { self.value = value }
+
+    mutating func note(_ code: FeatureCode, step: Int) {
+        guard step > Self.firstStep else { return }
+        let minimum = withoutGradients {
+            let values = code.values.detached()
+            let active = values.filled(where: values .<= 0, with: .infinity).min(axes: [-1])
+            return active.selected(where: active.isFinite()).to(dtype: .float64).mean().item()
+        }
+        guard minimum.isFinite else { return }
+        value = value.map { Self.decay * $0 + (1 - Self.decay) * minimum } ?? minimum
+    }
+}

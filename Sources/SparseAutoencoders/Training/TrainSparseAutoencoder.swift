@@ -1,0 +1,78 @@
+public import Experiments
+internal import Foundation
+internal import Torch
+
+/// Trains a sparse autoencoder on a source of activations.
+///
+/// ```swift
+/// let activations = InMemoryActivations(rows, seed: 0)
+/// let configuration = SAETrainingConfiguration(architecture: .topK(TopKSettings(k: 32)), dictionarySize: 4_096)
+/// let model = try trainSparseAutoencoder(configuration, on: activations, seed: 0)
+/// ```
+///
+/// With a `run`, metrics go to its `metrics.jsonl` and TensorBoard, checkpoints to its `checkpoints/`, the model to its folder
+/// `sae`; a run that was resumed continues at its last checkpoint with the same bits as if it had never stopped.
+/// - Parameters:
+///   - seed: of the initial weights; the source has its own.
+///   - origin: where the activations come from, kept with the model.
+/// - Throws: `ConfigurationError`, ``TrainingError``, `StorageError`, errors of the source; `RunInterrupted` when cancelled,
+///   after a checkpoint.
+@discardableResult
+public func trainSparseAutoencoder(
+    _ configuration: SAETrainingConfiguration, on source: any ActivationSource, seed: UInt64, origin: ActivationOrigin? = nil,
+    run: Run? = nil, progress: any ProgressReporter = SilentProgress(), cancellation: Cancellation = Cancellation()
+) throws -> SparseAutoencoder {
+    try configuration.validate()
+    // The first rows choose input scale and b_dec; they are served again for training.
+    let beginning = source.position
+    let trainer = try SAETrainer(
+        configuration, start: try source.next(max(configuration.batchSize, 8_192)), seed: seed, origin: origin)
+    source.position = beginning
+    if let checkpoint = run?.resumedFrom { source.position = try trainer.restore(from: checkpoint) }
+
+    progress.begin("Training", total: configuration.steps, completed: trainer.step, unit: "steps")
+    while trainer.step < configuration.steps {
+        let batch = try source.next(configuration.batchSize)
+        let report = try trainer.step(batch)
+        progress.update(trainer.step, detail: report.summary)
+        if trainer.step % configuration.logEvery == 0 || trainer.step == configuration.steps {
+            try run?.log(trainer.metrics(of: report, batch: batch), step: trainer.step)
+        }
+        let isDue = configuration.checkpointEvery.map { trainer.step % $0 == 0 } ?? false
+        if isDue || cancellation.isCancelled {
+            try run?.saveCheckpoint(step: trainer.step) { try trainer.save(to: $0, position: source.position) }
+        }
+        try cancellation.check()
+    }
+    progress.end()
+    let model = try trainer.trainedModel()
+    if let run { try model.save(to: run.directory.appending(path: "sae", directoryHint: .isDirectory)) }
+    return model
+}
+
+extension SAETrainer.Report {
+    /// A few words for the progress bar.
+    var summary: String {
+        "loss \(loss.formatted(.number.precision(.significantDigits(4))))" + (deadFeatures > 0 ? ", \(deadFeatures) dead" : "")
+    }
+}
+
+extension SAETrainer {
+    /// What is logged of a step, measured on its batch with the weights after it.
+    func metrics(of report: Report, batch: Tensor) -> [String: Double] {
+        withoutGradients {
+            let rows = model.configuration.normalization.normalize(batch).rows
+            let pass = TrainingPass(model, input: rows, step: step)
+            let variance = (rows - rows.mean(axis: 0)).squared().sum().item()
+            var values = [
+                "train/loss": report.loss, "train/gradient_norm": report.gradientNorm, "train/dead": Double(report.deadFeatures),
+                "train/l0": pass.code.activeCounts().to(dtype: .float64).mean().item(),
+                "train/fvu": pass.error.squared().sum().item() / variance,
+                "train/learning_rate": configuration.effectiveLearningRate * configuration.learningRateFactor(at: step - 1),
+                "train/tokens": Double(tokensSeen),
+            ]
+            for term in report.terms { values["train/\(term.name)"] = term.value }
+            return values
+        }
+    }
+}

@@ -1,0 +1,73 @@
+internal import Experiments
+internal import Foundation
+internal import Torch
+internal import TorchNN
+
+/// What a resumed run needs besides tensors.
+private struct TrainingState: Codable {
+    var step: Int
+    var tokensSeen: Int
+    var position: ActivationPosition
+    var model: SparseAutoencoderConfiguration
+    var threshold: Double?
+    /// Features per row at the moment, while their number falls.
+    var k: Int?
+}
+
+extension SAETrainer {
+    private static let fileName = "training.safetensors"
+
+    /// Writes everything that the next step depends on: weights, optimiser, averages, dead features, generator, and the
+    /// source's position.
+    func save(to checkpoint: CheckpointWriter, position: ActivationPosition) throws {
+        var tensors: [String: Tensor] = ["dead.tokens": dead.tokensSinceActive, "generator": generator.state]
+        func add(_ prefix: String, _ state: [String: Tensor]) {
+            for (name, tensor) in state { tensors["\(prefix).\(name)"] = tensor }
+        }
+        add("model", model.stateDictionary)
+        add("optimizer", optimizer.stateDictionary)
+        if let weightAverage { add("average", weightAverage.stateDictionary) }
+        for term in lossTerms { add("loss.\(term.name)", term.stateDictionary) }
+        try SafetensorsWriter.write(tensors, to: checkpoint.url(Self.fileName).path(percentEncoded: false))
+        try checkpoint.write(
+            TrainingState(
+                step: step, tokensSeen: tokensSeen, position: position, model: model.configuration,
+                threshold: thresholdEstimate?.value, k: (model.encoder as? TopKEncoder)?.k))
+    }
+
+    /// Continues from a checkpoint.
+    /// - Returns: where the source stood.
+    /// - Throws: ``TrainingError`` or `StateMismatch` if the checkpoint belongs to another model.
+    func restore(from checkpoint: Checkpoint) throws -> ActivationPosition {
+        let state = try checkpoint.state(TrainingState.self)
+        guard state.model.encoder == model.configuration.encoder else {
+            throw TrainingError.foreignCheckpoint(
+                problem: "it holds a \(state.model.encoder) model of \(state.model.dictionarySize) features, "
+                    + "expected \(model.configuration.encoder)")
+        }
+        guard state.model.inputSize == model.inputSize, state.model.dictionarySize == model.dictionarySize else {
+            throw TrainingError.foreignCheckpoint(
+                problem: "it holds \(state.model.dictionarySize) features of width \(state.model.inputSize), expected "
+                    + "\(model.dictionarySize) of width \(model.inputSize)")
+        }
+        let tensors = try SafetensorsFile(path: checkpoint.url(Self.fileName).path(percentEncoded: false)).tensors()
+        func part(_ prefix: String) -> [String: Tensor] {
+            let members = tensors.filter { $0.key.hasPrefix(prefix + ".") }
+            return Dictionary(uniqueKeysWithValues: members.map { (String($0.key.dropFirst(prefix.count + 1)), $0.value) })
+        }
+        guard let tokens = tensors["dead.tokens"], tokens.shape == [model.dictionarySize], let random = tensors["generator"] else {
+            throw TrainingError.foreignCheckpoint(problem: "the counters of dead features or the generator's state are missing")
+        }
+        try model.load(part("model"))
+        try optimizer.load(part("optimizer"))
+        try weightAverage?.load(part("average"))
+        for term in lossTerms { try term.load(part("loss.\(term.name)")) }
+        dead.tokensSinceActive.copyInPlace(from: tokens)
+        generator.state = random
+        model.updateConfiguration { $0 = state.model }
+        if thresholdEstimate != nil { thresholdEstimate = ThresholdEstimate(value: state.threshold) }
+        if let k = state.k { (model.encoder as? TopKEncoder)?.k = k }
+        restore(step: state.step, tokensSeen: state.tokensSeen)
+        return state.position
+    }
+}

@@ -1,0 +1,27 @@
+internal import TorchNN
+
+extension SAETrainingConfiguration {
+    var effectiveLearningRate: Double {
+        learningRate ?? architecture.variant.learningRate(dictionarySize: dictionarySize)
+    }
+
+    var effectiveSparsityWarmupSteps: Int { sparsityWarmupSteps ?? min(2_000, steps / 5) }
+
+    /// The factor on the learning rate: a linear rise, a constant, and a linear fall to 0.
+    var learningRateSchedule: LearningRateSchedule {
+        let warmup = LearningRateSchedule.warmup(steps: warmupSteps ?? min(1_000, steps / 10), then: .constant)
+        let start = Int((decayStart * Double(steps)).rounded())
+        guard start < steps else { return warmup }
+        let decay = LearningRateSchedule.sequence([
+            .init(.constant, steps: start), .init(.linear(from: 1, to: 0, steps: steps - start), steps: steps - start),
+        ])
+        return .product([warmup, decay])
+    }
+
+    /// The factor on the learning rate at a step, which counts from 0.
+    package func learningRateFactor(at step: Int) -> Double { learningRateSchedule.factor(at: step) }
+
+    var adamSettings: Adam.Settings {
+        Adam.Settings(learningRate: effectiveLearningRate, beta1: beta1, beta2: beta2, epsilon: epsilon)
+    }
+}
