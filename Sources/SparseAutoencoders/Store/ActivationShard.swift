@@ -85,13 +85,7 @@ final class ActivationShard: Sendable {
             return description.elementType == .float32 ? rows.cloned() : rows
         }
         let row = rowInShard(bad)
-        throw StoreError(folder, .notFinite(file: record.file, row: row, place: place(ofRow: row)))
-    }
-
-    /// Where a row of this shard comes from, for messages.
-    private func place(ofRow row: Int) -> String {
-        guard let layout = description.contexts else { return "counted from 0" }
-        return "context \(row / layout.rowsPerContext) of the shard, position \(layout.firstPosition + row % layout.rowsPerContext)"
+        throw StoreError(folder, .notFinite(file: record.file, row: row, place: description.place(ofRow: row)))
     }
 
     /// Token ids and document indices of contexts of this shard, one array per context; nil without text.

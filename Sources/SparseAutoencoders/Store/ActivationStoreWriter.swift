@@ -108,7 +108,7 @@ public final class ActivationStoreWriter {
     /// The activations in the element type of the store.
     private func checkedElements(_ activations: Tensor, file: String) throws -> Tensor {
         if let row = firstRow(of: activations, where: { $0.isFinite().logicalNot() }) {
-            throw StoreError(folder, .notFinite(file: file, row: row, place: "counted from 0"))
+            throw StoreError(folder, .notFinite(file: file, row: row, place: description.place(ofRow: row)))
         }
         let stored = activations.to(dtype: description.elementType.dtype)
         if let row = firstRow(of: stored, where: { $0.isFinite().logicalNot() }) {

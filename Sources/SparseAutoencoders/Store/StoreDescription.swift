@@ -65,6 +65,12 @@ public struct StoreDescription: Codable, Sendable, Equatable {
     /// Bytes of one row's activations.
     public var rowByteCount: Int { width * elementType.dtype.byteCount }
 
+    /// Where a row of a shard comes from, for messages.
+    func place(ofRow row: Int) -> String {
+        guard let contexts else { return "counted from 0" }
+        return "context \(row / contexts.rowsPerContext) of the shard, position \(contexts.firstPosition + row % contexts.rowsPerContext)"
+    }
+
     /// Checks that the sizes are possible, so that later arithmetic on them cannot overflow.
     func validate() throws(StoreError.Reason) {
         func require(_ condition: Bool, _ problem: String) throws(StoreError.Reason) {
@@ -78,6 +84,8 @@ public struct StoreDescription: Codable, Sendable, Equatable {
         try require(
             (0..<contexts.length).contains(contexts.firstPosition),
             "contexts.firstPosition must be below the length \(contexts.length), found \(contexts.firstPosition)")
+        try require(
+            contexts.documentLimit ?? 1 > 0, "contexts.documentLimit must be positive, found \(contexts.documentLimit ?? 0)")
         try require(
             rowsPerShard % contexts.rowsPerContext == 0,
             "rowsPerShard must be a multiple of the \(contexts.rowsPerContext) rows of a context, found \(rowsPerShard)")
@@ -111,12 +119,16 @@ public struct ContextLayout: Codable, Sendable, Equatable {
     /// Positions before this one are run through the model but are no rows: the first ones act as attention sinks, with
     /// norms 10 to 100 times those of other positions.
     public var firstPosition: Int
+    /// Tokens taken from the beginning of each document at most, so that a few long ones do not fill a small store;
+    /// nil takes all.
+    public var documentLimit: Int?
 
-    public init(length: Int, beginningToken: Int32?, separatorToken: Int32?, firstPosition: Int) {
+    public init(length: Int, beginningToken: Int32?, separatorToken: Int32?, firstPosition: Int, documentLimit: Int? = nil) {
         self.length = length
         self.beginningToken = beginningToken
         self.separatorToken = separatorToken
         self.firstPosition = firstPosition
+        self.documentLimit = documentLimit
     }
 
     /// Rows that each context gives.

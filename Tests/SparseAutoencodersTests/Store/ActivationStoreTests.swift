@@ -67,7 +67,7 @@ import Torch
         let writer = try ActivationStoreWriter(to: folder, description: StoreFixture.description(elementType: .float16))
         try writer.append(StoreFixture.shard(contexts: 0..<4))
         let file = "shard-000001.safetensors"
-        #expect(throws: StoreError(folder, .notFinite(file: file, row: 6, place: "counted from 0"))) {
+        #expect(throws: StoreError(folder, .notFinite(file: file, row: 6, place: "context 1 of the shard, position 3"))) {
             try writer.append(StoreFixture.shard(contexts: 4..<8) { $0[6, 1] = Tensor(scalar: Float.nan) })
         }
         #expect(throws: StoreError(folder, .outOfRange(file: file, row: 9, elementType: "float16"))) {

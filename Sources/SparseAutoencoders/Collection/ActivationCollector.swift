@@ -1,0 +1,113 @@
+public import Experiments
+public import Foundation
+public import Torch
+
+/// Runs text through a network and keeps the activations of one hook on disk.
+///
+/// Collecting goes shard by shard: batches never span two shards, so that a collection resumed after its last complete
+/// shard computes the same numbers as an uninterrupted one. In memory are one shard and one batch, however large the store.
+public struct ActivationCollector {
+    /// The activations of contexts `[contexts][length]` at the hook: [contexts, length, width].
+    public typealias Forward = (_ contexts: [[Int32]]) throws -> Tensor
+
+    private let folder: URL
+    private let description: StoreDescription
+    private let layout: ContextLayout
+    private let batchContexts: Int
+    private let documents: any TokenizedDocuments
+    private let forward: Forward
+
+    /// - Parameters:
+    ///   - folder: where the store is to be.
+    ///   - description: what it is to hold; it must have contexts.
+    ///   - batchContexts: contexts that go through the network together.
+    ///   - documents: the text, from its beginning.
+    ///   - forward: the network up to the hook.
+    public init(
+        to folder: URL, description: StoreDescription, batchContexts: Int, documents: any TokenizedDocuments, forward: @escaping Forward
+    ) {
+        guard let layout = description.contexts else { preconditionFailure("ActivationCollector: a store of text has contexts") }
+        precondition(batchContexts > 0, "ActivationCollector: batches of \(batchContexts) contexts")
+        self.folder = folder
+        self.description = description
+        self.layout = layout
+        self.batchContexts = batchContexts
+        self.documents = documents
+        self.forward = forward
+    }
+
+    /// Collects until the planned rows are there or the text ends.
+    ///
+    /// - Parameters:
+    ///   - resuming: whether to continue a store that is there.
+    ///   - progress: gets the prediction of disk and memory as a message, then the tokens done.
+    /// - Throws: ``CollectionError``, ``StoreError``, `RunInterrupted` after a cancellation (complete shards are kept), and
+    ///   what documents and network can fail with.
+    public func run(
+        resuming: Bool = false, progress: any ProgressReporter = SilentProgress(), cancellation: Cancellation = Cancellation()
+    ) throws -> ActivationStore {
+        let writer = try openWriter(resuming: resuming, progress: progress)
+        if writer.isComplete { return try ActivationStore(at: folder) }
+        let packer = try ContextPacker(documents, layout: layout, from: writer.next)
+        progress.begin(
+            "Collecting \(description.hook)", total: description.plannedRows, completed: writer.rowCount, unit: "tokens")
+        defer { progress.end() }
+        while writer.rowCount < description.plannedRows {
+            let wanted = min(description.rowsPerShard, description.plannedRows - writer.rowCount)
+            let contexts = try contexts(from: packer, count: (wanted + layout.rowsPerContext - 1) / layout.rowsPerContext)
+            guard !contexts.isEmpty else { break }
+            let activations = try activations(of: contexts) { done in
+                try cancellation.check()
+                progress.update(writer.rowCount + done)
+            }
+            try writer.append(
+                .init(
+                    activations: activations, tokens: contexts.map(\.tokens), documents: contexts.map(\.documents),
+                    next: contexts[contexts.count - 1].next))
+        }
+        guard writer.rowCount > 0 else {
+            throw CollectionError.textTooShort(tokens: packer.tokenCount, contextLength: layout.length)
+        }
+        try writer.finish()
+        progress.update(writer.rowCount)
+        if writer.rowCount < description.plannedRows {
+            progress.message(
+                "the text ended after \(formatCount(writer.rowCount)) of \(formatCount(description.plannedRows)) activations")
+        }
+        return try ActivationStore(at: folder)
+    }
+
+    private func openWriter(resuming: Bool, progress: any ProgressReporter) throws -> ActivationStoreWriter {
+        // The prediction comes before anything is written.
+        let present = resuming ? (try? ActivationStore(at: folder, verification: .sizes, allowsIncomplete: true))?.rowCount ?? 0 : 0
+        let plan = CollectionPlan(description, folder: folder, rowsPresent: present, batchContexts: batchContexts)
+        try plan.check(folder: folder)
+        if plan.rows > 0 { progress.message(plan.summary) }
+        return try ActivationStoreWriter(to: folder, description: description, resuming: resuming)
+    }
+
+    private func contexts(from packer: ContextPacker, count: Int) throws -> [ContextPacker.Context] {
+        var contexts: [ContextPacker.Context] = []
+        while contexts.count < count, let context = try packer.next() { contexts.append(context) }
+        return contexts
+    }
+
+    /// The rows of one shard, float32 [contexts · rowsPerContext, width].
+    private func activations(of contexts: [ContextPacker.Context], _ report: (Int) throws -> Void) throws -> Tensor {
+        let rows = Tensor.uninitialized([contexts.count * layout.rowsPerContext, description.width])
+        var done = 0
+        for start in stride(from: 0, to: contexts.count, by: batchContexts) {
+            let batch = contexts[start..<min(contexts.count, start + batchContexts)]
+            let activations = try inferenceMode { try forward(batch.map(\.tokens)) }
+            precondition(
+                activations.shape == [batch.count, layout.length, description.width],
+                "ActivationCollector: the network gave \(activations.shape), expected \([batch.count, layout.length, description.width])")
+            let kept = activations.narrowed(axis: 1, from: layout.firstPosition, count: layout.rowsPerContext)
+            let count = batch.count * layout.rowsPerContext
+            rows.narrowed(axis: 0, from: done, count: count).copyInPlace(from: kept.reshaped([count, description.width]))
+            done += count
+            try report(done)
+        }
+        return rows
+    }
+}

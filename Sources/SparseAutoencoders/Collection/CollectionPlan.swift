@@ -1,0 +1,90 @@
+import Experiments
+public import Foundation
+
+/// What collecting is going to need, known before it starts.
+public struct CollectionPlan: Codable, Sendable, Equatable {
+    /// Rows planned: tokens whose activations are kept.
+    public var rows: Int
+    /// Tokens that go through the model for them.
+    public var tokens: Int
+    public var shards: Int
+    /// Bytes on disk of all shards.
+    public var diskBytes: Int
+    /// Bytes of memory beside the model: a shard in float32 and in the store's type, and the activations of one batch.
+    public var memoryBytes: Int
+    /// Free bytes where the store is to be, nil if the system does not say.
+    public var freeBytes: Int?
+
+    /// - Parameters:
+    ///   - rowsPresent: rows that an interrupted collection has written already.
+    ///   - batchContexts: contexts that go through the model together.
+    public init(_ description: StoreDescription, folder: URL, rowsPresent: Int = 0, batchContexts: Int) {
+        let perContext = description.contexts?.rowsPerContext ?? 1
+        let length = description.contexts?.length ?? 0
+        let contexts = (description.plannedRows - rowsPresent + perContext - 1) / perContext
+        rows = contexts * perContext
+        tokens = contexts * length
+        shards = (rows + description.rowsPerShard - 1) / description.rowsPerShard
+        // Two int32 a token beside the activations, and a header per shard.
+        diskBytes = rows * description.rowByteCount + tokens * 8 + shards * 512
+        let shardRows = min(rows, description.rowsPerShard)
+        memoryBytes = shardRows * (description.width * 4 + description.rowByteCount) + batchContexts * length * description.width * 4 * 4
+        freeBytes = Self.freeBytes(at: folder)
+    }
+
+    /// Refuses what cannot fit.
+    ///
+    /// - Throws: ``CollectionError/diskTooSmall(folder:needed:free:)``.
+    public func check(folder: URL) throws(CollectionError) {
+        // A hundredth of the need, at least 16 MiB, is left to the rest of the system.
+        let needed = diskBytes + max(16 << 20, diskBytes / 100)
+        if let freeBytes, freeBytes < needed {
+            throw .diskTooSmall(folder: folder.path(percentEncoded: false), needed: needed, free: freeBytes)
+        }
+    }
+
+    /// One line for people.
+    public var summary: String {
+        let free = freeBytes.map { " of \(formatBytes($0)) free" } ?? ""
+        return "\(formatCount(rows)) activations in \(formatCount(shards)) shards: \(formatBytes(diskBytes)) on disk\(free), "
+            + "\(formatBytes(memoryBytes)) of memory beside the model"
+    }
+
+    /// Free bytes for this user on the volume of a path or of its nearest existing parent.
+    private static func freeBytes(at url: URL) -> Int? {
+        var folder = url.absoluteURL
+        while folder.path != "/", !FileManager.default.fileExists(atPath: folder.path) { folder.deleteLastPathComponent() }
+        let attributes = try? FileManager.default.attributesOfFileSystem(forPath: folder.path)
+        return (attributes?[.systemFreeSize] as? NSNumber)?.intValue
+    }
+}
+
+/// Bytes in the largest fitting decimal unit, e.g. `98.4 MB`.
+public func formatBytes(_ bytes: Int) -> String {
+    let units = ["bytes", "kB", "MB", "GB", "TB", "PB"]
+    var value = Double(bytes)
+    var unit = 0
+    while value >= 1_000, unit < units.count - 1 {
+        value /= 1_000
+        unit += 1
+    }
+    return "\(formatNumber(value, digits: unit == 0 ? max(1, String(bytes).count) : 3)) \(units[unit])"
+}
+
+/// Collecting that cannot be done, in one sentence.
+public enum CollectionError: Error, CustomStringConvertible, Equatable {
+    case diskTooSmall(folder: String, needed: Int, free: Int)
+    case textTooShort(tokens: Int, contextLength: Int)
+    case invalidSetting(name: String, requirement: String, found: String)
+
+    public var description: String {
+        switch self {
+        case .diskTooSmall(let folder, let needed, let free):
+            "collecting into '\(folder)' needs \(formatBytes(needed)) and \(formatBytes(free)) are free: free some space, collect fewer tokens, or choose another disk with --out"
+        case .textTooShort(let tokens, let contextLength):
+            "the text has \(tokens) tokens, too few for one context of \(contextLength): give more text or a smaller --context-length"
+        case .invalidSetting(let name, let requirement, let found):
+            "\(name) must be \(requirement), found \(found)"
+        }
+    }
+}
