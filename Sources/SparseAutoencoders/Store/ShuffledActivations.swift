@@ -8,23 +8,12 @@ public import Torch
 ///
 /// The order depends on the seed and the store alone, and the position is one number: after setting ``position`` the same
 /// batches follow as the first time. One pass can serve any number of consumers: hand each batch to all of them.
-public final class ShuffledActivations {
-    /// Where in the endless sequence of rows the next batch begins.
-    public struct Position: Codable, Sendable, Equatable {
-        public var seed: UInt64
-        public var rowsServed: Int
-
-        public init(seed: UInt64, rowsServed: Int = 0) {
-            self.seed = seed
-            self.rowsServed = rowsServed
-        }
-    }
-
+public final class ShuffledActivations: ActivationSource {
     public let store: ActivationStore
     /// The rows that are served, a part of the store's.
     public let rows: Range<Int>
     /// Setting it costs at most one filling of the buffer.
-    public var position: Position
+    public var position: ActivationPosition
 
     private let blockLength: Int
     private let blocksPerBuffer: Int
@@ -50,11 +39,12 @@ public final class ShuffledActivations {
         self.device = device
         blockLength = store.description.contexts?.rowsPerContext ?? 128
         blocksPerBuffer = max(1, bufferRows / blockLength)
-        position = Position(seed: seed)
+        position = ActivationPosition(seed: seed)
     }
 
     /// Rows per epoch.
     public var rowCount: Int { rows.count }
+    public var inputSize: Int { store.width }
 
     /// The next `count` rows as float32 [count, width]; epochs follow each other without a gap.
     ///
