@@ -80,6 +80,8 @@ let package = Package(
         tests("NetworksTests", ["Networks", "Datasets"]),
         tests("SparseAutoencodersTests", ["SparseAutoencoders"]),
         tests("CondenseTests", ["Condense"]),
+        .testTarget(
+            name: "DocumentationTests", dependencies: ["Condense", "Experiments", "Torch", "TorchNN"], swiftSettings: swiftSettings),
         tests("FuzzTests", ["Torch", "Networks", "Experiments"]),
     ],
     swiftLanguageModes: [.v6],

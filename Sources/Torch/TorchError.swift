@@ -49,6 +49,7 @@ private final class ErrorScope {
 /// the error is thrown when the block ends. The block must not outlive the call or change threads,
 /// which is why it is synchronous.
 /// - Throws: ``TorchError``, or what `body` itself throws if no operation failed before.
+@discardableResult
 public func withTorchErrors<Result>(_ body: () throws -> Result) throws -> Result {
     let scope = ErrorScope()
     let outer = ct_thread_slot()

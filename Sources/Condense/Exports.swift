@@ -1,0 +1,7 @@
+// `import Condense` brings the whole library.
+@_exported public import Datasets
+@_exported public import Experiments
+@_exported public import Networks
+@_exported public import SparseAutoencoders
+@_exported public import Torch
+@_exported public import TorchNN
