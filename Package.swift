@@ -63,7 +63,7 @@ let package = Package(
             ]),
         library("Torch", ["CTorch"]),
         library("TorchNN", ["Torch"]),
-        library("Datasets", [.product(name: "Crypto", package: "swift-crypto"), logging]),
+        library("Datasets", [.product(name: "Crypto", package: "swift-crypto")]),
         library(
             "Experiments",
             ["Torch", "TorchNN", logging, .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams")]),

@@ -1,5 +1,6 @@
 public import ArgumentParser
 public import Datasets
+import Experiments
 import Foundation
 
 /// `condense data`: the data sets and models that are known by name.
@@ -23,24 +24,18 @@ extension DataCommand {
         @Option(help: "Only items of this kind: \(CatalogItem.Kind.allCases.map(\.rawValue).joined(separator: ", ")).")
         var kind: CatalogItem.Kind?
 
-        @Flag(help: "Print one JSON array.")
-        var json = false
+        @OptionGroup var output: OutputOptions
 
         func run() throws {
             let store = DataStore()
-            let items = Catalog.all.filter { kind == nil || $0.kind == kind }
-            if json { return try printJSON(items.map { try ItemDescription($0, in: store) }) }
-            let width = items.map(\.name.count).max() ?? 0
-            var currentKind: CatalogItem.Kind?
-            for item in items.sorted(by: { $0.kind.order < $1.kind.order }) {
-                if item.kind != currentKind {
-                    print(currentKind == nil ? "" : "\n", item.kind.rawValue, separator: "")
-                    currentKind = item.kind
-                }
-                let mark = try store.location(of: item.name) == nil ? " " : "✓"
-                print("  \(mark) \(item.name.padding(toLength: width, withPad: " ", startingAt: 0))  \(item.summary)")
+            let items = Catalog.all.filter { kind == nil || $0.kind == kind }.sorted { $0.kind.order < $1.kind.order }
+            if output.json { return try Terminal.printJSON(items.map { try ItemDescription($0, in: store) }) }
+            let rows = try items.map { item in
+                [item.name, item.kind.rawValue, try store.location(of: item.name).map { byteCount($0.totalBytes) } ?? "", item.summary]
             }
-            print("\n✓ in the cache (\(store.cache.path)). 'condense data show NAME' tells licence and origin.")
+            let table = TextTable(header: ["Name", "Kind", "Cached", "What"], rows: rows, alignment: [.left, .left, .right])
+            Terminal.print(table.text(width: Terminal.width))
+            Terminal.print("\n`condense data show <name>` tells licence and origin; the cache is \(store.cache.path).")
         }
     }
 
@@ -55,8 +50,7 @@ extension DataCommand {
         @Option(name: .customLong("from"), parsing: .upToNextOption, help: "Package files downloaded elsewhere, for one item.")
         var artefacts: [String] = []
 
-        @Flag(help: "Print nothing but errors.")
-        var quiet = false
+        @OptionGroup var output: OutputOptions
 
         func validate() throws {
             guard artefacts.isEmpty || names.count == 1 else {
@@ -67,12 +61,14 @@ extension DataCommand {
         func run() throws {
             let store = DataStore()
             for name in names { _ = try Catalog.item(named: name) }
+            let reporter = output.progress()
+            var descriptions: [ItemDescription] = []
             for name in names {
-                let display = quiet ? nil : FetchDisplay()
-                let fetched = try store.fetch(name, from: artefacts.map { URL(fileURLWithPath: $0) }) { display?.show($0) }
-                display?.end()
-                if !quiet { print("\(name): \(byteCount(fetched.totalBytes)) in \(fetched.mainFile.path)") }
+                let fetched = try store.fetch(name, from: artefacts.map { URL(fileURLWithPath: $0) }, reporting: reporter)
+                descriptions.append(try ItemDescription(fetched.item, in: store))
+                if !output.json, !output.quiet { Terminal.print("\(name): \(byteCount(fetched.totalBytes)) in \(fetched.mainFile.path)") }
             }
+            if output.json { try Terminal.printJSON(descriptions) }
         }
     }
 
@@ -82,34 +78,33 @@ extension DataCommand {
         @Argument(help: "Name of an item.")
         var name: String
 
-        @Flag(help: "Print one JSON object.")
-        var json = false
+        @OptionGroup var output: OutputOptions
 
         func run() throws {
             let store = DataStore()
             let item = try Catalog.item(named: name)
             let description = try ItemDescription(item, in: store)
-            if json { return try printJSON(description) }
-            for (key, value) in description.rows { print("\(key.padding(toLength: 9, withPad: " ", startingAt: 0)) \(value)") }
-            guard let fetched = try store.location(of: name) else { return print("\nNot in the cache: run 'condense data fetch \(name)'.") }
-            if fetched.item.textFormat != nil || fetched.members.contains(where: { $0.item.textFormat != nil }) {
-                try showDocuments(store)
-            } else {
-                print("\nFiles:")
-                for file in fetched.files.prefix(12) { print("  \(file.path)") }
-                if fetched.files.count > 12 { print("  … and \(fetched.files.count - 12) more") }
+            if output.json { return try Terminal.printJSON(description) }
+            Terminal.print(TextTable(rows: description.rows).text(width: Terminal.width))
+            guard let fetched = try store.location(of: name) else {
+                return Terminal.print("\nNot in the cache: run `condense data fetch \(name)`.")
             }
+            let holdsText = fetched.item.textFormat != nil || fetched.members.contains { $0.item.textFormat != nil }
+            if holdsText { return try showDocuments(store) }
+            Terminal.print("\nFiles:")
+            for file in fetched.files.prefix(12) { Terminal.print("  \(file.path)") }
+            if fetched.files.count > 12 { Terminal.print("  … and \(formatCount(fetched.files.count - 12)) more") }
         }
 
         private func showDocuments(_ store: DataStore) throws {
             let reader = try DocumentReader(.catalog(name), in: store)
-            if !reader.labels.isEmpty { print("classes   \(reader.labels.joined(separator: ", "))") }
-            print("\nThe first documents:")
+            if !reader.labels.isEmpty { Terminal.print("Classes  \(reader.labels.joined(separator: ", "))") }
+            Terminal.print("\nThe first documents:")
             for _ in 0..<3 {
                 guard let document = try reader.next() else { break }
                 let label = document.label.map { " [\($0.name)]" } ?? ""
                 let beginning = document.text.prefix(240)
-                print("\n  \(document.id)\(label)\n  \(beginning)\(beginning.count < document.text.count ? "…" : "")")
+                Terminal.print("\n  \(document.id)\(label)\n  \(beginning)\(beginning.count < document.text.count ? "…" : "")")
             }
         }
     }
@@ -123,7 +118,7 @@ extension DataCommand {
 
         func run() throws {
             guard let fetched = try DataStore().location(of: name) else { throw DataError.notFetched(item: name) }
-            for place in fetched.members.isEmpty ? [fetched] : fetched.members { print(place.mainFile.path) }
+            for place in fetched.members.isEmpty ? [fetched] : fetched.members { Terminal.print(place.mainFile.path) }
         }
     }
 }
@@ -177,12 +172,12 @@ private struct ItemDescription: Encodable {
         }
     }
 
-    var rows: [(String, String)] {
-        var rows = [("name", "\(name) \(version) (\(kind))"), ("what", summary), ("licence", license), ("cite", citation)]
-        if let members { rows.append(("members", members.joined(separator: ", "))) }
-        rows += (provenance ?? packages).map { ("package", $0) }
-        rows.append(("download", byteCount(downloadBytes)))
-        if let path, let cachedBytes { rows.append(("cached", "\(byteCount(cachedBytes)) in \(path)")) }
+    var rows: [[String]] {
+        var rows = [["Name", "\(name) \(version) (\(kind))"], ["What", summary], ["Licence", license], ["Cite", citation]]
+        if let members { rows.append(["Members", members.joined(separator: ", ")]) }
+        rows += (provenance ?? packages).map { ["Package", $0] }
+        rows.append(["Download", byteCount(downloadBytes)])
+        if let path, let cachedBytes { rows.append(["Cached", "\(byteCount(cachedBytes)) in \(path)"]) }
         return rows
     }
 }
@@ -196,10 +191,4 @@ func byteCount(_ bytes: Int) -> String {
         unit = larger
     }
     return unit == "B" ? "\(bytes) B" : String(format: value < 9.995 ? "%.2f %@" : value < 99.95 ? "%.1f %@" : "%.0f %@", value, unit)
-}
-
-func printJSON(_ value: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    print(String(decoding: try encoder.encode(value), as: UTF8.self))
 }

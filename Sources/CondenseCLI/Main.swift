@@ -10,6 +10,7 @@ struct Main: AsyncParsableCommand {
             RunsCommand.self,
             BenchCommand.self,
             DataCommand.self,
+            DoctorCommand.self,
         ])
 
     static func main() async { await runFromCommandLine() }

@@ -10,7 +10,7 @@ public struct DataStore: Sendable {
     public let cache: URL
     /// The items this store knows.
     public let items: [CatalogItem]
-    private let environment: [String: String]
+    let environment: [String: String]
 
     /// - Parameters:
     ///   - cache: Condense's cache folder; by default `condense` under `XDG_CACHE_HOME`, or `~/.cache`.

@@ -1,9 +1,9 @@
 import Crypto
-import Foundation
+package import Foundation
 
 /// SHA-256 of files, in hexadecimal.
-enum Digest {
-    static func sha256(of file: URL) throws(DataError) -> String {
+package enum Digest {
+    package static func sha256(of file: URL) throws(DataError) -> String {
         try Files.access(file) {
             let handle = try FileHandle(forReadingFrom: file)
             defer { try? handle.close() }

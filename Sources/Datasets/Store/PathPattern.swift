@@ -49,17 +49,17 @@ struct PathPattern {
 }
 
 /// Patterns that include, and patterns beginning with `!` that exclude.
-struct PathSelection {
+package struct PathSelection {
     private let included: [PathPattern]
     private let excluded: [PathPattern]
 
-    init(_ patterns: [String]) {
+    package init(_ patterns: [String]) {
         included = patterns.filter { !$0.hasPrefix("!") }.map { PathPattern($0) }
         excluded = patterns.filter { $0.hasPrefix("!") }.map { PathPattern(String($0.dropFirst())) }
     }
 
     /// The path without the folder part of the pattern that includes it, or nil where it is not selected.
-    func destination(of path: String) -> String? {
+    package func destination(of path: String) -> String? {
         guard let pattern = included.first(where: { $0.matches(path) }), !excluded.contains(where: { $0.matches(path) }) else { return nil }
         return String(path.dropFirst(pattern.folder.count))
     }

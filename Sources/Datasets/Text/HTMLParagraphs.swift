@@ -2,9 +2,9 @@
 /// out, entities decoded and white space folded.
 ///
 /// It is a scanner, not a parser: it needs no well-formed page, never fails and takes time linear in the page.
-struct HTMLParagraphs {
-    private(set) var title = ""
-    private(set) var paragraphs: [String] = []
+package struct HTMLParagraphs {
+    package private(set) var title = ""
+    package private(set) var paragraphs: [String] = []
 
     private let page: [UInt8]
     private let isLatin1: Bool
@@ -37,7 +37,7 @@ struct HTMLParagraphs {
         "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
     ]
 
-    init(page: [UInt8]) {
+    package init(page: [UInt8]) {
         self.page = page
         isLatin1 = HTMLParagraphs.declaresLatin1(page)
         scan()

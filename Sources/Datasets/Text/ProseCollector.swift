@@ -2,11 +2,13 @@
 ///
 /// A paragraph is kept if it has at least twelve words, is mostly letters, is not a legal notice, and has not
 /// been seen before in this package: what is repeated from page to page is part of the frame, not of the text.
-struct ProseCollector {
+package struct ProseCollector {
     private var seen: Set<UInt64> = []
 
+    package init() {}
+
     /// The page's prose, or nil where nothing of it is.
-    mutating func document(fromPage page: [UInt8], id: String) -> Document? {
+    package mutating func document(fromPage page: [UInt8], id: String) -> Document? {
         let html = HTMLParagraphs(page: page)
         var kept: [String] = []
         for paragraph in html.paragraphs where ProseCollector.isProse(paragraph) {

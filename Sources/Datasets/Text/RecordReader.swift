@@ -1,12 +1,12 @@
-import Foundation
+package import Foundation
 
 /// Cuts a file into records, reading it block by block: what is in memory is one block and one record.
 ///
 /// The records' offsets and lengths are those of their bytes in the file, so that a record can be read
 /// again by ``read(at:count:)`` in any order.
-final class RecordReader {
+package final class RecordReader {
     /// What ends a record.
-    enum Format {
+    package enum Format {
         /// A line feed.
         case lines
         /// A line feed outside of double quotes.
@@ -20,9 +20,9 @@ final class RecordReader {
         case whole
     }
 
-    struct Record {
-        let offset: Int
-        let bytes: [UInt8]
+    package struct Record {
+        package let offset: Int
+        package let bytes: [UInt8]
 
         var isBlank: Bool { !bytes.contains { $0 > 0x20 } }
     }
@@ -38,7 +38,7 @@ final class RecordReader {
     private var offset = 0
     private var json = JSONState()
 
-    init(_ url: URL, format: Format) throws(DataError) {
+    package init(_ url: URL, format: Format) throws(DataError) {
         self.url = url
         self.format = format
         handle = try Files.access(url) { try FileHandle(forReadingFrom: url) }
@@ -47,7 +47,7 @@ final class RecordReader {
     deinit { try? handle.close() }
 
     /// The next record, or nil at the end.
-    func next() throws(DataError) -> Record? {
+    package func next() throws(DataError) -> Record? {
         switch format {
         case .jsonObjects: try nextObject()
         case .lines, .csvRows, .passages, .whole: try nextDelimited()
@@ -55,7 +55,7 @@ final class RecordReader {
     }
 
     /// The bytes of a record found earlier.
-    func read(at offset: Int, count: Int) throws(DataError) -> [UInt8] {
+    package func read(at offset: Int, count: Int) throws(DataError) -> [UInt8] {
         let bytes = try Files.access(url) {
             try handle.seek(toOffset: UInt64(offset))
             return try handle.read(upToCount: count).map { [UInt8]($0) } ?? []
