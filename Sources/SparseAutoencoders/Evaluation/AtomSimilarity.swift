@@ -1,0 +1,38 @@
+public import Torch
+
+extension ActivationDictionary {
+    /// The largest cosine of each decoder direction with any other one, shape [F].
+    ///
+    /// At most `chunk` · F cosines exist at a time.
+    public func maximumCosines(chunk: Int = 1_024) -> Tensor {
+        withoutGradients {
+            let directions = decoderDirections.normalizedRows()
+            let count = directions.size(0)
+            let pieces = stride(from: 0, to: count, by: chunk).map { start in
+                let length = min(chunk, count - start)
+                let cosines = directions.narrowed(axis: 0, from: start, count: length).matmul(directions.transposed())
+                // A direction is not compared with itself.
+                cosines.narrowed(axis: 1, from: start, count: length).diagonal().fillInPlace(-.infinity)
+                return cosines.max(axes: [1])
+            }
+            return Tensor.concatenated(pieces)
+        }
+    }
+
+    /// For each of some known directions, the largest cosine with any decoder direction, shape [G]: how well a ground truth
+    /// was found.
+    /// - Parameter targets: shape [G, D].
+    public func bestCosines(with targets: Tensor, chunk: Int = 1_024) -> Tensor {
+        withoutGradients {
+            let directions = decoderDirections.normalizedRows().transposed()
+            return Tensor.concatenated(targets.normalizedRows().split(size: chunk).map { $0.matmul(directions).max(axes: [1]) })
+        }
+    }
+
+    /// The mean of ``maximumCosines(chunk:)``: near 1 where many features are copies of each other.
+    public func meanMaximumCosine() -> Double { maximumCosines().to(dtype: .float64).mean().item() }
+}
+
+extension Tensor {
+    fileprivate func normalizedRows() -> Tensor { self / norm(axes: [1], keepingDimensions: true).clamped(minimum: 1e-30) }
+}
