@@ -66,7 +66,7 @@ struct Timing {
         return timings
     }
 
-    private static func duration(of body: () throws -> Void) rethrows -> Double {
+    static func duration(of body: () throws -> Void) rethrows -> Double {
         let clock = ContinuousClock()
         let start = clock.now
         try body()
