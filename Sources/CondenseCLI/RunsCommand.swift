@@ -34,7 +34,7 @@ struct RunsCommand: ParsableCommand {
                 return [
                     record.created.formatted(date: .numeric, time: .shortened), record.method, record.state.rawValue,
                     formatCount(record.step), record.keyNumbers.prefix(2).map { "\($0.label) \($0.value)" }.joined(separator: ", "),
-                    entry.directory.path(percentEncoded: false),
+                    entry.directory.filePath,
                 ]
             }
             let table = TextTable(
@@ -66,7 +66,7 @@ struct RunsCommand: ParsableCommand {
                 return try Terminal.printJSON(RunListing(directory: directory, record: record, metrics: metrics))
             }
             var rows = [
-                ["Directory", directory.path(percentEncoded: false)], ["Method", record.title],
+                ["Directory", directory.filePath], ["Method", record.title],
                 ["State", record.state.rawValue], ["Step", formatCount(record.step)],
                 ["Started", record.created.formatted(date: .numeric, time: .standard)],
                 ["Last change", record.updated.formatted(date: .numeric, time: .standard)],
@@ -85,7 +85,7 @@ struct RunsCommand: ParsableCommand {
 
         private func find() throws -> URL {
             let url = URL(filePath: name, directoryHint: .isDirectory)
-            if FileManager.default.fileExists(atPath: url.path(percentEncoded: false)) { return url }
+            if FileManager.default.fileExists(atPath: url.filePath) { return url }
             let entries = try RunIndex().entries()
             if name == "latest", let latest = entries.first { return latest.directory }
             if let entry = entries.first(where: { $0.directory.lastPathComponent == name }) { return entry.directory }
@@ -128,7 +128,7 @@ private struct RunListing: Encodable {
     var lastMetrics: [String: Double]?
 
     init(directory: URL, record: RunRecord, metrics: MetricRecord?) {
-        self.directory = directory.path(percentEncoded: false)
+        self.directory = directory.filePath
         self.record = record
         lastStep = metrics?.step
         lastMetrics = metrics?.values.filter { $0.value.isFinite }

@@ -107,7 +107,7 @@ final class TerminalProgress: ProgressReporter {
         let total = estimate.total.map { "/\(formatCount($0))" } ?? ""
         parts.append("\(formatCount(estimate.completed))\(total) \(task.unit)")
         if let rate = estimate.rate(at: now) { parts.append(Self.rate(rate, task.unit)) }
-        if let left = estimate.timeLeft(at: now) { parts.append("\(formatDuration(left.rounded())) left") }
+        if let left = estimate.timeLeft(at: now) { parts.append("\(left < 60 ? "\(Int(left.rounded(.up))) s" : formatDuration(left)) left") }
         if let detail = task.detail { parts.append(detail) }
         return parts
     }

@@ -51,8 +51,8 @@ extension RunOptions {
             throw error
         }
         return RunOutcome(
-            directory: run.directory.path(percentEncoded: false),
-            report: run.directory.appending(path: "report.html").path(percentEncoded: false),
+            directory: run.directory.filePath,
+            report: run.directory.appending(path: "report.html").filePath,
             keyNumbers: run.record.keyNumbers)
     }
 
@@ -106,7 +106,7 @@ extension RunOptions {
 extension URL {
     /// The path as it can be pasted into a shell.
     var shellPath: String {
-        let path = relativePath
+        let path = relativePath.count > 1 && relativePath.hasSuffix("/") ? String(relativePath.dropLast()) : relativePath
         let isPlain = path.allSatisfy { $0.isLetter || $0.isNumber || "/._-+=:@".contains($0) }
         return isPlain ? path : "'\(path.replacing("'", with: "'\\''"))'"
     }

@@ -41,12 +41,12 @@ struct ConfigurationDecoder {
     private static func unknownKey(
         _ entry: ConfigurationTree.Entry, path: [String], known: Set<String>
     ) -> ConfigurationError {
-        let place = path.isEmpty ? "" : " in '\(path.joined(separator: "."))'"
+        let place = path.isEmpty ? "" : " in '\(path.joined(separator: ".").abbreviated(to: 120))'"
         let hint =
             nearestName(to: entry.key, among: known).map { "did you mean '\($0)'?" }
             ?? "known keys are \(known.sorted().joined(separator: ", "))"
         return ConfigurationError(
-            origin: entry.origin.description, problem: "unknown key '\(entry.key)'\(place); \(hint)")
+            origin: entry.origin.description, problem: "unknown key '\(entry.key.abbreviated(to: 60))'\(place); \(hint)")
     }
 
     /// Errors that a type throws itself, put in our words and given the line of the nearest value.
@@ -69,7 +69,7 @@ struct ConfigurationDecoder {
         let path = keyPath(context.codingPath)
         return ConfigurationError(
             origin: node.origin.description, key: path.isEmpty ? nil : path,
-            problem: "cannot be read: \(context.debugDescription)")
+            problem: "cannot be read: \(context.debugDescription.abbreviated(to: 200))")
     }
 }
 
@@ -84,6 +84,7 @@ private final class Requests {
 
 private func keyPath(_ path: [any CodingKey]) -> String {
     path.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined().drop { $0 == "." }.description
+        .abbreviated(to: 120)
 }
 
 private struct IndexKey: CodingKey {
@@ -224,7 +225,7 @@ private struct MappingContainer<Key: CodingKey>: KeyedDecodingContainerProtocol 
     private func child(_ key: Key) throws -> TreeDecoder {
         guard let tree = find(key) else {
             let path = keyPath(codingPath)
-            let present = entries.map { "'\($0.key)'" }.joined(separator: ", ")
+            let present = entries.prefix(8).map { "'\($0.key.abbreviated(to: 40))'" }.joined(separator: ", ")
             throw ConfigurationError(
                 origin: decoder.tree.origin.description, key: path.isEmpty ? "the document" : path,
                 problem: "needs the key '\(key.stringValue)', found \(present.isEmpty ? "no keys" : present)")

@@ -94,7 +94,7 @@ private final class TreeEncoder: Encoder, SingleValueEncodingContainer {
 
     func encode<T: Encodable>(_ value: T) throws {
         if let url = value as? URL {
-            encode(url.isFileURL ? url.path(percentEncoded: false) : url.absoluteString)
+            encode(url.isFileURL ? url.filePath : url.absoluteString)
         } else {
             try value.encode(to: self)
         }

@@ -51,7 +51,7 @@ public struct ConfigurationSource: Sendable {
     }
 
     private static func read(_ file: URL) throws -> String {
-        let path = file.path(percentEncoded: false)
+        let path = file.filePath
         do {
             let handle = try FileHandle(forReadingFrom: file)
             defer { try? handle.close() }

@@ -12,7 +12,7 @@ struct ConfigurationTree: Equatable, Sendable {
             switch self {
             case .defaults: "the defaults"
             case .file(let name, let line): "\(name), line \(line)"
-            case .option(let text): text
+            case .option(let text): text.abbreviated(to: 120)
             }
         }
     }
@@ -55,7 +55,7 @@ struct ConfigurationTree: Equatable, Sendable {
     var summary: String {
         switch value {
         case .scalar where isNull: "nothing"
-        case .scalar(let text, _): text.count > 40 ? "'\(text.prefix(40))…'" : "'\(text)'"
+        case .scalar(let text, _): "'\(text.abbreviated(to: 40))'"
         case .sequence: "a list"
         case .mapping: "a mapping"
         }
@@ -91,19 +91,29 @@ extension ConfigurationTree {
         return try convert(root, depth: 0, nodes: &nodes, origin: origin)
     }
 
-    /// Composes on a thread with room for the thousand levels of nesting that libyaml allows; the threads of
-    /// Swift's pool have as little as 512 KiB of stack.
     private static func compose(_ text: String) throws -> Node? {
+        // Each level of nesting takes one of these signs, and some stack while it is composed.
+        let levels = text.utf8.count { "[{-?:".utf8.contains($0) }
+        if levels <= 256 { return try composeHere(text) }
+        return try onLargeStack { try composeHere(text) }
+    }
+
+    private static func composeHere(_ text: String) throws -> Node? {
+        let node = try Yams.compose(yaml: text)
+        if let node, depth(of: node, atMost: Limit.depth) > Limit.depth { throw TooDeep() }
+        return node
+    }
+
+    /// Runs `body` on a thread with room for the thousand levels of nesting that libyaml allows; the threads of
+    /// Swift's pool have as little as 512 KiB of stack.
+    private static func onLargeStack(_ body: @escaping @Sendable () throws -> Node?) throws -> Node? {
         final class Box: @unchecked Sendable {
             var result: Result<Node?, any Error> = .success(nil)
         }
         let box = Box()
         let done = DispatchSemaphore(value: 0)
         let thread = Thread {
-            box.result = Result { try Yams.compose(yaml: text) }
-            if case .success(let node?) = box.result, depth(of: node, atMost: Limit.depth) > Limit.depth {
-                box.result = .failure(TooDeep())
-            }
+            box.result = Result(catching: body)
             done.signal()
         }
         thread.stackSize = 16 << 20
@@ -202,7 +212,7 @@ extension ConfigurationTree {
             case .duplicatedKeysInMapping(let keys, let context):
                 return ConfigurationError(
                     origin: origin(context.mark.line).description,
-                    problem: "the key '\(keys.first ?? "")' is given twice")
+                    problem: "the key '\((keys.first ?? "").abbreviated(to: 60))' is given twice")
             default:
                 return ConfigurationError(origin: origin(1).description, problem: "this is not valid YAML")
             }
@@ -245,7 +255,7 @@ extension ConfigurationTree {
         let path = text[..<separator].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         guard path.count <= Limit.depth, !path.contains("") else {
             throw ConfigurationError(
-                origin: origin.description, problem: "'\(text[..<separator])' is not a key path such as train.steps")
+                origin: origin.description, problem: "'\(String(text[..<separator]).abbreviated(to: 60))' is not a key path such as train.steps")
         }
         let source = String(text[text.index(after: separator)...])
         var tree = try parse(source, origin: { _ in origin })
@@ -254,5 +264,13 @@ extension ConfigurationTree {
             tree = ConfigurationTree(value: .mapping([Entry(key: key, origin: origin, value: tree)]), origin: origin)
         }
         return tree
+    }
+}
+
+extension String {
+    /// The text on one line, with an ellipsis instead of what exceeds `count` signs.
+    func abbreviated(to count: Int) -> String {
+        let line = String(prefix(count + 1).map { $0.isNewline ? "⏎" : $0 })
+        return line.count > count ? "\(line.prefix(count))…" : line
     }
 }

@@ -47,7 +47,7 @@ enum ReportPage {
         figure>h3{margin:0 0 .3rem}
         figcaption{color:var(--soft);font-size:.92rem;max-width:44rem;margin-top:.4rem}
         img{max-width:100%;height:auto;border-radius:6px}
-        .plot{width:100%}
+        .plot{width:100%;overflow:hidden}
         .columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:0 2.5rem}
         .columns>div{min-width:0}
         details{margin:1rem 0}summary{cursor:pointer;color:var(--soft);font-size:.92rem}

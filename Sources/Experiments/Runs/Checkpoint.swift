@@ -74,7 +74,7 @@ struct CheckpointStore {
             try? FileManager.default.removeItem(at: temporary)
             try AtomicStorage.createDirectory(temporary)
             try body(CheckpointWriter(directory: temporary))
-            let files = try FileManager.default.contentsOfDirectory(atPath: temporary.path(percentEncoded: false)).sorted()
+            let files = try FileManager.default.contentsOfDirectory(atPath: temporary.filePath).sorted()
             let manifest = Manifest(
                 step: step, position: position,
                 files: try files.map { name in
@@ -90,10 +90,17 @@ struct CheckpointStore {
             try AtomicStorage.rename(temporary, to: target)
         } catch {
             try? FileManager.default.removeItem(at: temporary)
+            guard var error = error as? StorageError else { throw error }
+            error.path = error.path.replacing(temporary.filePath, with: target.filePath)
             throw error
         }
-        for old in steps().dropLast(keeping) { try? FileManager.default.removeItem(at: url(step: old)) }
+        prune(keeping: keeping)
         return Checkpoint(directory: target, step: step, position: position)
+    }
+
+    /// Removes all but the last `keeping` checkpoints.
+    func prune(keeping: Int) {
+        for old in steps().dropLast(keeping) { try? FileManager.default.removeItem(at: url(step: old)) }
     }
 
     /// The newest checkpoint whose files are as they were written.
@@ -111,7 +118,7 @@ struct CheckpointStore {
     /// Removes checkpoints after `step` and what interrupted writes have left.
     func removeAll(after step: Int?) {
         for later in steps() where later > step ?? -1 { try? FileManager.default.removeItem(at: url(step: later)) }
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: directory.path(percentEncoded: false))) ?? []
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: directory.filePath)) ?? []
         where name.hasSuffix(".tmp") {
             try? FileManager.default.removeItem(at: directory.appending(path: name))
         }
@@ -136,7 +143,7 @@ struct CheckpointStore {
     }
 
     private func steps() -> [Int] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path(percentEncoded: false))) ?? []
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.filePath)) ?? []
         return names.compactMap { $0.hasPrefix("step-") ? Int($0.dropFirst(5)) : nil }.sorted()
     }
 

@@ -6,7 +6,7 @@ extension CheckpointWriter {
     ///
     /// - Throws: `FileAccessError` when the disk is full.
     public func write(_ tensors: [String: Tensor], named name: String) throws {
-        try SafetensorsWriter.write(tensors, to: url("\(name).safetensors").path(percentEncoded: false))
+        try SafetensorsWriter.write(tensors, to: url("\(name).safetensors").filePath)
     }
 }
 
@@ -15,6 +15,6 @@ extension Checkpoint {
     ///
     /// - Throws: `FileAccessError` or `FileFormatError` if the checkpoint has no such tensors.
     public func tensors(named name: String) throws -> [String: Tensor] {
-        try SafetensorsFile(path: url("\(name).safetensors").path(percentEncoded: false)).tensors()
+        try SafetensorsFile(path: url("\(name).safetensors").filePath).tensors()
     }
 }

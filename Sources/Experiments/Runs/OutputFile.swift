@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 
 /// A file that grows at its end, by whole pieces: a piece that does not fit is taken back.
 final class OutputFile {
@@ -13,7 +13,7 @@ final class OutputFile {
     /// - Throws: ``StorageError`` if the file cannot be opened, or is shorter than `length`.
     init(_ url: URL, truncatedTo length: Int? = nil) throws {
         self.url = url
-        descriptor = open(url.path(percentEncoded: false), O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+        descriptor = open(url.filePath, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw StorageError("open", url) }
         count = 0
         let end = Int(lseek(descriptor, 0, SEEK_END))
@@ -72,6 +72,14 @@ private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, url: U
     }
 }
 
+extension URL {
+    /// The path in the file system, relative if the URL is, without a slash at the end.
+    package var filePath: String {
+        let path = path(percentEncoded: false)
+        return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    }
+}
+
 /// Whole files and directories that appear complete or not at all.
 enum AtomicStorage {
     /// Writes a file under a temporary name, waits until it is on the disk, and renames it.
@@ -85,10 +93,10 @@ enum AtomicStorage {
             try file.synchronize()
             try rename(temporary, to: url)
         } catch {
-            unlink(temporary.path(percentEncoded: false))
+            unlink(temporary.filePath)
             // The user knows the file by its own name.
             if var error = error as? StorageError {
-                error.path = url.path(percentEncoded: false)
+                error.path = url.filePath
                 throw error
             }
             throw error
@@ -104,9 +112,9 @@ enum AtomicStorage {
     /// Renames and waits until the directory entry is on the disk.
     static func rename(_ source: URL, to target: URL) throws {
         #if canImport(Darwin)
-        let result = Darwin.rename(source.path(percentEncoded: false), target.path(percentEncoded: false))
+        let result = Darwin.rename(source.filePath, target.filePath)
         #else
-        let result = Glibc.rename(source.path(percentEncoded: false), target.path(percentEncoded: false))
+        let result = Glibc.rename(source.filePath, target.filePath)
         #endif
         guard result == 0 else { throw StorageError("write", target) }
         try synchronize(target.deletingLastPathComponent())
@@ -114,7 +122,7 @@ enum AtomicStorage {
 
     /// Waits until a file or the entries of a directory are on the disk.
     static func synchronize(_ url: URL) throws {
-        let descriptor = open(url.path(percentEncoded: false), O_RDONLY | O_CLOEXEC)
+        let descriptor = open(url.filePath, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw StorageError("write", url) }
         defer { close(descriptor) }
         // Some file systems cannot synchronise directories (EINVAL); there is nothing more to do there.

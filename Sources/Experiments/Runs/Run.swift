@@ -59,7 +59,7 @@ public final class Run {
         command: [String] = [], libraries: [String: String] = [:], index: RunIndex? = nil
     ) throws -> Run {
         let directory = try directory ?? Self.unusedDirectory(method: method)
-        let path = directory.path(percentEncoded: false)
+        let path = directory.filePath
         if let contents = try? FileManager.default.contentsOfDirectory(atPath: path), !contents.isEmpty {
             let isRun = contents.contains("run.json")
             throw StorageError(
@@ -73,7 +73,8 @@ public final class Run {
             method: method, title: title, state: .running, created: now, updated: now, step: 0, command: command,
             keyNumbers: [])
         let lock = try appear(directory) { place in
-            let heading = "# Written by condense \(condenseVersion). To run again: condense … --config config.yaml\n"
+            let words = ["condense"] + command.prefix { !$0.hasPrefix("-") }
+            let heading = "# Written by condense \(condenseVersion). To run again: \(words.joined(separator: " ")) --config config.yaml\n"
             let environment = RunEnvironment.current(settings: configuration.settings, libraries: libraries)
             let settings = Data((heading + (try configuration.yaml())).utf8)
             try AtomicStorage.createDirectory(place.appending(path: "checkpoints"))
@@ -124,7 +125,7 @@ public final class Run {
 
     /// Fills a locked directory and gives it its name when it is complete; one that exists is filled where it is.
     private static func appear(_ directory: URL, _ fill: (URL) throws -> Void) throws -> RunLock {
-        let exists = FileManager.default.fileExists(atPath: directory.path(percentEncoded: false))
+        let exists = FileManager.default.fileExists(atPath: directory.filePath)
         let place = exists ? directory : AtomicStorage.temporaryURL(for: directory)
         do {
             try AtomicStorage.createDirectory(place)
@@ -134,7 +135,7 @@ public final class Run {
             return lock
         } catch var error as StorageError where !exists {
             try? FileManager.default.removeItem(at: place)
-            error.path = error.path.replacing(place.path(percentEncoded: false), with: directory.path(percentEncoded: false))
+            error.path = error.path.replacing(place.filePath, with: directory.filePath)
             throw error
         }
     }
@@ -146,7 +147,7 @@ public final class Run {
         let parent = URL(filePath: "runs", directoryHint: .isDirectory)
         for attempt in 1...100 {
             let url = parent.appending(path: attempt == 1 ? name : "\(name)-\(attempt)")
-            if !FileManager.default.fileExists(atPath: url.path(percentEncoded: false)) { return url }
+            if !FileManager.default.fileExists(atPath: url.filePath) { return url }
         }
         throw StorageError("create", parent.appending(path: name), problem: "it exists already; choose another with --out")
     }
@@ -198,6 +199,8 @@ public final class Run {
     public func finish(_ report: Report, plotlyScript: String? = nil) throws {
         _ = try metrics.synchronize()
         try write(report, plotlyScript: plotlyScript)
+        // A run that was killed between writing its last checkpoint and removing older ones still has those.
+        CheckpointStore(run: directory).prune(keeping: checkpointsKept)
         try update {
             $0.state = .finished
             $0.keyNumbers = report.keyNumbers

@@ -32,7 +32,7 @@ public final class RunIndex: Sendable {
         var configuration = GRDB.Configuration()
         configuration.busyMode = .timeout(20)
         do {
-            queue = try DatabaseQueue(path: url.path(percentEncoded: false), configuration: configuration)
+            queue = try DatabaseQueue(path: url.filePath, configuration: configuration)
             try queue.write { database in
                 try database.execute(
                     sql: """
@@ -97,7 +97,7 @@ public final class RunIndex: Sendable {
     /// Run directories at or below `root`, without looking inside runs; links are not followed.
     private static func runDirectories(below root: URL) -> [URL] {
         func isRun(_ url: URL) -> Bool {
-            FileManager.default.fileExists(atPath: RunRecord.url(in: url).path(percentEncoded: false))
+            FileManager.default.fileExists(atPath: RunRecord.url(in: url).filePath)
         }
         if isRun(root) { return [root] }
         guard let walk = FileManager.default.enumerator(at: root, includingPropertiesForKeys: [.isDirectoryKey]) else { return [] }
@@ -117,7 +117,7 @@ public final class RunIndex: Sendable {
     }
 
     private static func key(_ directory: URL) -> String {
-        directory.standardizedFileURL.resolvingSymlinksInPath().path(percentEncoded: false)
+        directory.standardizedFileURL.resolvingSymlinksInPath().filePath
     }
 
     private func write(_ body: (Database) throws -> Void) throws {

@@ -81,7 +81,7 @@ final class RunLock {
     /// - Throws: ``StorageError`` if another process works on the run.
     init(_ directory: URL) throws {
         let url = Self.url(in: directory)
-        descriptor = open(url.path(percentEncoded: false), O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        descriptor = open(url.filePath, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw StorageError("open", url) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
@@ -92,7 +92,7 @@ final class RunLock {
     deinit { close(descriptor) }
 
     static func isHeld(in directory: URL) -> Bool {
-        let descriptor = open(url(in: directory).path(percentEncoded: false), O_RDONLY | O_CLOEXEC)
+        let descriptor = open(url(in: directory).filePath, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
         return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK

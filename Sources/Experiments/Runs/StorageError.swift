@@ -12,7 +12,7 @@ public struct StorageError: Error, CustomStringConvertible, Equatable {
     public var problem: String
 
     init(_ operation: String, _ url: URL, code: Int32 = errno) {
-        path = url.path(percentEncoded: false)
+        path = url.filePath
         self.operation = operation
         self.code = code
         switch code {
@@ -26,7 +26,7 @@ public struct StorageError: Error, CustomStringConvertible, Equatable {
     }
 
     init(_ operation: String, _ url: URL, problem: String) {
-        path = url.path(percentEncoded: false)
+        path = url.filePath
         self.operation = operation
         code = 0
         self.problem = problem
