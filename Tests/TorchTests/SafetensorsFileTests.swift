@@ -142,3 +142,44 @@ import Torch
         #expect(outside?.problem == "the file of tensor 'a' is not a plain file name")
     }
 }
+
+extension SafetensorsFileTests {
+    @Test func tensorsRoundTrip() throws {
+        let folder = try Self.temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let path = "\(folder)/out.safetensors"
+        let tensors: [String: Tensor] = [
+            "odd": Tensor([UInt8(1), 2, 3]), "half": Tensor([Float(0.5), -2]).to(dtype: .bfloat16),
+            "matrix": Tensor([[Float(1), 2, 3], [4, 5, 6]]), "transposed": Tensor([[Float(1), 2, 3], [4, 5, 6]]).transposed(),
+            "scalar": Tensor(scalar: Int64(-7)), "flags": Tensor([true, false]), "none": Tensor.zeros([0, 3]),
+        ]
+        try SafetensorsWriter.write(tensors, to: path)
+        let file = try SafetensorsFile(path: path)
+        for (name, tensor) in tensors {
+            let read = try file.tensor(named: name)
+            #expect(read.dtype == tensor.dtype)
+            #expect(read.isEqual(to: tensor), "\(name)")
+            #expect(try file.mappedTensor(named: name).isEqual(to: tensor), "\(name)")
+        }
+        #expect(throws: FileFormatError.self) { try file.tensor(named: "absent") }
+    }
+
+    @Test func tensorsOutliveTheFileAndNeverChangeIt() throws {
+        let folder = try Self.temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let path = "\(folder)/out.safetensors"
+        try SafetensorsWriter.write(["a": Tensor([Float(1), 2])], to: path)
+        let tensor = try SafetensorsFile(path: path).mappedTensor(named: "a")
+        tensor.addInPlace(10)
+        #expect(tensor.scalars(as: Float.self) == [11, 12])
+        #expect(try SafetensorsFile(path: path).mappedTensor(named: "a").scalars(as: Float.self) == [1, 2])
+    }
+
+    @Test func unsupportedDTypesAndMisalignedElements() throws {
+        let header = #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[1],"data_offsets":[1,5]},"c":{"dtype":"U32","shape":[1],"data_offsets":[5,9]}}"#
+        let file = try Self.open(Self.bytes(header: header, data: [1] + withUnsafeBytes(of: Float(3), Array.init) + [0, 0, 0, 0]))
+        #expect(try file.mappedTensor(named: "b").scalars(as: Float.self) == [3])
+        let error = #expect(throws: FileFormatError.self) { try file.tensor(named: "c") }
+        #expect(error?.problem == "tensor 'c' has elements of type U32, which are not supported")
+    }
+}

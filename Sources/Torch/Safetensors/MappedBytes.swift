@@ -1,6 +1,6 @@
 import Foundation
 
-/// Read-only bytes with a stable address: a memory-mapped file, or a copy of an array.
+/// Bytes with a stable address: a privately memory-mapped file, or a copy of an array.
 ///
 /// A mapped file must not be truncated by someone else while it is in use (the system answers with SIGBUS);
 /// this library replaces files by renaming, which leaves existing maps intact.
@@ -34,7 +34,8 @@ package final class MappedBytes: @unchecked Sendable {
             isMapped = false
             return
         }
-        guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
+        // Writable but private: a tensor over the map may be changed in place without touching the file.
+        guard let address = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
             throw FileAccessError(path: path, action: "mapped into memory", reason: String(cString: strerror(errno)))
         }
         buffer = UnsafeRawBufferPointer(start: address, count: size)

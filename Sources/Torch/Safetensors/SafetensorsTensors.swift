@@ -3,6 +3,24 @@ extension SafetensorsFile {
     /// - Throws: `FileFormatError` if there is none, or if its element type has no ``DType`` (8-bit floating point, unsigned
     ///   integers of more than 8 bits).
     public func tensor(named name: String) throws -> Tensor {
+        let (entry, dtype) = try found(name)
+        return withBytes(of: entry) { Tensor(bytes: $0, shape: entry.shape, dtype: dtype) }
+    }
+
+    /// The tensor of this name over the mapped file: nothing is read before it is used, and memory is the system's cache.
+    ///
+    /// Writing into it changes a private copy of the page, never the file; a tensor asked for twice shares that copy.
+    /// - Throws: as ``tensor(named:)``.
+    public func mappedTensor(named name: String) throws -> Tensor {
+        let (entry, dtype) = try found(name)
+        return withBytes(of: entry) { elements in
+            let isAligned = Int(bitPattern: elements.baseAddress) % dtype.byteCount == 0
+            guard isAligned else { return Tensor(bytes: elements, shape: entry.shape, dtype: dtype) }
+            return Tensor(borrowing: elements, shape: entry.shape, dtype: dtype, owner: bytes)
+        }
+    }
+
+    private func found(_ name: String) throws -> (Entry, DType) {
         guard let entry = entry(named: name) else {
             let names = entries.prefix(6).map(\.name).joined(separator: ", ")
             throw FileFormatError(
@@ -14,13 +32,23 @@ extension SafetensorsFile {
                 path: path, format: "safetensors",
                 problem: "tensor '\(name)' has elements of type \(entry.elementType.rawValue), which are not supported")
         }
-        return withBytes(of: entry) { Tensor(bytes: $0, shape: entry.shape, dtype: dtype) }
+        return (entry, dtype)
     }
 
     /// All tensors by name, copied into memory.
     /// - Throws: as ``tensor(named:)``.
     public func tensors() throws -> [String: Tensor] {
         try Dictionary(uniqueKeysWithValues: entries.map { ($0.name, try tensor(named: $0.name)) })
+    }
+}
+
+extension SafetensorsCheckpoint {
+    /// As ``SafetensorsFile/mappedTensor(named:)``, from the shard that holds the tensor.
+    public func mappedTensor(named name: String) throws -> Tensor {
+        guard let location = location(of: name) else {
+            throw FileFormatError(path: files[0].path, format: "a checkpoint", problem: "it has no tensor '\(name)'")
+        }
+        return try location.file.mappedTensor(named: name)
     }
 }
 
