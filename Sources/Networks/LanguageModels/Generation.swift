@@ -1,4 +1,4 @@
-public import Torch
+package import Torch
 
 /// How the next token is chosen from the logits.
 public struct SamplingConfiguration: Codable, Sendable, Equatable {

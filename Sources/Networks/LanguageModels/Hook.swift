@@ -46,13 +46,14 @@ extension Hook {
         }
     }
 
-    /// Puts `value` (broadcast to the activation's shape) in place of the activation, at `positions` (axis 1).
+    /// Puts `value` (broadcast to the activation's shape) in place of the activation, at `positions`.
     public static func replace(_ point: HookPoint, with value: Tensor, at positions: HookPositions = .all) -> Hook {
         Hook(point) { activation, context in
             changing(activation, at: positions, context) { old in
-                let isPerPosition = value.rank == activation.rank && value.size(1) > 1
-                let new = isPerPosition ? value.gathered(indices: rowTensor(positions, context, offset: true, like: old), axis: 1) : value
-                return new.expanded(to: old.shape)
+                let axis = point.positionAxis
+                guard value.rank == activation.rank, value.size(axis) > 1 else { return value.expanded(to: old.shape) }
+                let rows = positions.rows(in: context.positions).map { $0 + context.positions.lowerBound }
+                return value.gathered(indices: Tensor(rows).to(device: value.device), axis: axis).expanded(to: old.shape)
             }
         }
     }
@@ -67,7 +68,7 @@ extension Hook {
     /// Sets the activation to its mean over batch and positions of this pass.
     public static func ablateToMean(_ point: HookPoint, at positions: HookPositions = .all) -> Hook {
         Hook(point) { activation, context in
-            let mean = activation.mean(axes: [0, 1], keepingDimensions: true)
+            let mean = activation.mean(axes: [0, point.positionAxis], keepingDimensions: true)
             return changing(activation, at: positions, context) { mean.expanded(to: $0.shape) }
         }
     }
@@ -86,14 +87,9 @@ extension Hook {
         let rows = positions.rows(in: context.positions)
         guard !rows.isEmpty else { return nil }
         if rows.count == context.positions.count { return change(activation) }
-        let indices = rowTensor(positions, context, offset: false, like: activation)
-        let changed = change(activation.gathered(indices: indices, axis: 1))
-        return Operator.indexCopy(activation, 1, indices, changed)
-    }
-
-    private static func rowTensor(_ positions: HookPositions, _ context: HookContext, offset: Bool, like tensor: Tensor) -> Tensor {
-        let rows = positions.rows(in: context.positions).map { offset ? $0 + context.positions.lowerBound : $0 }
-        return Tensor(rows).to(device: tensor.device)
+        let axis = context.point.positionAxis
+        let indices = Tensor(rows).to(device: activation.device)
+        return Operator.indexCopy(activation, axis, indices, change(activation.gathered(indices: indices, axis: axis)))
     }
 }
 
@@ -116,7 +112,7 @@ public final class ActivationCache {
 
     func record(_ activation: Tensor, at point: HookPoint, positions: Range<Int>) {
         let activation = activation.detached()
-        if positions.lowerBound > 0, let earlier = activations[point], point.isJoinedAlongPositions {
+        if positions.lowerBound > 0, let earlier = activations[point], point.positionAxis == 1 {
             activations[point] = Tensor.concatenated([earlier, activation], axis: 1)
         } else {
             activations[point] = activation
@@ -125,10 +121,11 @@ public final class ActivationCache {
 }
 
 extension HookPoint {
-    fileprivate var isJoinedAlongPositions: Bool {
+    /// The axis of the pass's positions: queries' positions in scores and patterns, [B, H, T, S].
+    fileprivate var positionAxis: Int {
         switch self {
-        case .block(_, .attentionScores), .block(_, .pattern): false
-        default: true
+        case .block(_, .attentionScores), .block(_, .pattern): 2
+        default: 1
         }
     }
 }
