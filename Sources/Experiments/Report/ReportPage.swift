@@ -69,7 +69,8 @@ enum ReportPage {
         footer dt{color:var(--faint)}footer dd{margin:0;overflow-wrap:anywhere}
         @media (max-width:36rem){body{font-size:16px}header{padding-top:2rem}h1{font-size:1.8rem}}
         @media print{:root{--paper:#fff;--ink:#000;--soft:#444;--faint:#666;--line:#ccc;--panel:#f6f6f6}
-        body{font-size:10.5pt}header,main{max-width:none;padding:0}header{padding-top:0}nav,details.data{display:none}
+        body{font-size:10.5pt}header,main{max-width:none;padding:0}header{padding-top:0}nav,details.data,.modebar{display:none!important}
+        details::details-content{content-visibility:visible;block-size:auto}
         h2{break-after:avoid}figure,tr,.numbers,.contexts li{break-inside:avoid}mark{print-color-adjust:exact;
         -webkit-print-color-adjust:exact}}
         """
