@@ -10,10 +10,20 @@ let cacheHome = environment["XDG_CACHE_HOME"] ?? (environment["HOME"] ?? "") + "
 let libtorch = environment["LIBTORCH"] ?? "\(cacheHome)/condense/libtorch/2.13.0"
 let torchLibraries = "\(libtorch)/lib"
 
-// A CPU build of libtorch has no `torch_cuda`; where there is one it must be linked by name,
-// since nothing refers to its symbols and the linker would drop it.
+// A CPU build of libtorch has no `torch_cuda`; where there is one it must be linked by name, since nothing refers to its
+// symbols and the linker would drop it.
 let hasCUDA = FileManager.default.fileExists(atPath: "\(torchLibraries)/libtorch_cuda.so")
 let cudaLinkerFlags = hasCUDA ? ["-Xlinker", "--no-as-needed", "-ltorch_cuda", "-lc10_cuda", "-Xlinker", "--as-needed"] : []
+
+// SwiftPM refuses paths outside the package (unsafe flags) in packages that others depend on by version. Those who do let the
+// compiler and the linker find libtorch by environment variables instead: `Tools/bootstrap --environment` prints them.
+let takesPathsFromEnvironment = environment["CONDENSE_LIBTORCH_BY_ENVIRONMENT"] != nil
+let libtorchIncludes: [CXXSetting] = takesPathsFromEnvironment ? [] : [
+    .unsafeFlags(["-isystem", "\(libtorch)/include", "-isystem", "\(libtorch)/include/torch/csrc/api/include"])
+]
+let libtorchPaths: [LinkerSetting] = takesPathsFromEnvironment ? [] : [
+    .unsafeFlags(["-L\(torchLibraries)", "-Xlinker", "-rpath", "-Xlinker", torchLibraries] + cudaLinkerFlags)
+]
 
 let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
@@ -52,15 +62,8 @@ let package = Package(
     targets: [
         .target(
             name: "CTorch",
-            cxxSettings: [
-                .unsafeFlags([
-                    "-isystem", "\(libtorch)/include", "-isystem", "\(libtorch)/include/torch/csrc/api/include", "-O3",
-                ])
-            ],
-            linkerSettings: [
-                .unsafeFlags(["-L\(torchLibraries)", "-Xlinker", "-rpath", "-Xlinker", torchLibraries] + cudaLinkerFlags),
-                .linkedLibrary("torch"), .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
-            ]),
+            cxxSettings: libtorchIncludes,
+            linkerSettings: libtorchPaths + [.linkedLibrary("torch_cpu"), .linkedLibrary("c10")]),
         library("Torch", ["CTorch"]),
         library("TorchNN", ["Torch"]),
         library("Datasets", [.product(name: "Crypto", package: "swift-crypto")]),
