@@ -318,6 +318,7 @@ struct TopkLinear : public torch::autograd::Function<TopkLinear> {
     auto [values, indices] = op.call(input, weight, bias, k);
     context->mark_non_differentiable({indices});
     context->save_for_backward({input, weight, values.gt(0), indices});
+    context->saved_data["has_bias"] = bias.has_value();
     return {values, indices};
   }
   static variable_list backward(AutogradContext *context, variable_list gradients) {
@@ -327,7 +328,8 @@ struct TopkLinear : public torch::autograd::Function<TopkLinear> {
     const int64_t features = weight.size(0);
     return {context->needs_input_grad(0) ? decode(gradient, indices, weight) : Tensor(),
             context->needs_input_grad(1) ? scatter(gradient, indices, input, features) : Tensor(),
-            context->needs_input_grad(2) ? at::zeros({features}, gradient.options()).scatter_add(0, indices.reshape(-1), gradient.reshape(-1)) : Tensor(),
+            // An absent bias is no input of the graph and has no number to ask by.
+            context->saved_data["has_bias"].toBool() && context->needs_input_grad(2) ? at::zeros({features}, gradient.options()).scatter_add(0, indices.reshape(-1), gradient.reshape(-1)) : Tensor(),
             Tensor()};
   }
 };

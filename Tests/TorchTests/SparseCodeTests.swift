@@ -70,6 +70,15 @@ import Torch
         }
     }
 
+    /// A tied dictionary without bias: one tensor is encoder and decoder.
+    @Test func gradientsWithoutBias() {
+        let x = normal([20, 6]), atoms = normal([30, 6]).requiringGrad()
+        let fused = gradients(of: x.topKLinear(weight: atoms, k: 3).decoded(atoms: atoms).squared().sum(), withRespectTo: [atoms])
+        let dense = gradients(
+            of: denseCode(x, atoms, Tensor.zeros([30], dtype: .float64), k: 3).matmul(atoms).squared().sum(), withRespectTo: [atoms])
+        #expect(fused[0].isClose(to: dense[0], relative: 1e-10, absolute: 1e-10))
+    }
+
     @Test func sameBitsOnAnyNumberOfThreads() {
         let x = normal([100, 48], .float32), atoms = normal([300, 48], .float32)
         let code = x.topKLinear(weight: atoms, k: 9)
