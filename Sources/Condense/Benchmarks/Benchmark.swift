@@ -39,7 +39,7 @@ public struct Benchmark: Sendable {
     }
 
     /// All benchmarks, in the order they are listed.
-    public static let all: [Benchmark] = [.engine, .sparseAutoencoder]
+    public static let all: [Benchmark] = [.engine, .languageModel, .sparseAutoencoder]
 }
 
 /// Wall-clock seconds of several repetitions.
@@ -53,7 +53,7 @@ struct Timing {
     /// Runs `body` once to warm caches up, then `repetitions` times; divides each time by `operations`.
     static func measure(repetitions: Int = 7, operations: Int = 1, _ body: () throws -> Void) rethrows -> Timing {
         try body()
-        return Timing(seconds: try (0..<repetitions).map { _ in try duration(of: body) / Double(operations) })
+        return Timing(seconds: try (0..<repetitions).map { _ in try duration(body) / Double(operations) })
     }
 
     /// Measures several bodies in turn, so that a disturbance from outside meets them alike.
@@ -61,12 +61,12 @@ struct Timing {
         for body in bodies { try body() }
         var timings = bodies.map { _ in Timing(seconds: []) }
         for _ in 0..<repetitions {
-            for (index, body) in bodies.enumerated() { timings[index].seconds.append(try duration(of: body)) }
+            for (index, body) in bodies.enumerated() { timings[index].seconds.append(try duration(body)) }
         }
         return timings
     }
 
-    static func duration(of body: () throws -> Void) rethrows -> Double {
+    static func duration(_ body: () throws -> Void) rethrows -> Double {
         let clock = ContinuousClock()
         let start = clock.now
         try body()
