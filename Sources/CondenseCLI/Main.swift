@@ -11,6 +11,8 @@ struct Main: AsyncParsableCommand {
             BenchCommand.self,
             DataCommand.self,
             DoctorCommand.self,
+            SAECommand.self,
+            DemoCommand.self,
         ])
 
     static func main() async { await runFromCommandLine() }

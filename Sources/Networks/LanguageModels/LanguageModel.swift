@@ -130,6 +130,9 @@ public final class LanguageModel {
     /// The vector that each token's logit is the product with: the output head, [vocabulary, D].
     public func unembedding() throws -> Tensor { placement.place(try source.weight("\(configuration.headName).weight")) }
 
+    /// The weight of the final norm, which multiplies what the output head reads, [D].
+    public func finalNormWeight() throws -> Tensor { placement.place(try source.weight("model.norm.weight")) }
+
     // MARK: - Parts of a pass
 
     private func checkTokens(_ tokens: Tensor) throws {

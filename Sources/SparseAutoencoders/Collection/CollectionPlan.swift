@@ -76,6 +76,8 @@ public enum CollectionError: Error, CustomStringConvertible, Equatable {
     case diskTooSmall(folder: String, needed: Int, free: Int)
     case textTooShort(tokens: Int, contextLength: Int)
     case invalidSetting(name: String, requirement: String, found: String)
+    case notALanguageModel(item: String, kind: String)
+    case hookWithoutRows(String)
 
     public var description: String {
         switch self {
@@ -85,6 +87,10 @@ public enum CollectionError: Error, CustomStringConvertible, Equatable {
             "the text has \(tokens) tokens, too few for one context of \(contextLength): give more text or a smaller --context-length"
         case .invalidSetting(let name, let requirement, let found):
             "\(name) must be \(requirement), found \(found)"
+        case .notALanguageModel(let item, let kind):
+            "'\(item)' is of kind \(kind), not a language model: see 'condense data list --kind language-model'"
+        case .hookWithoutRows(let name):
+            "\(name) has no vector for each token: use a residual stream, an attention or feed-forward output, or attn.hook_z"
         }
     }
 }

@@ -1,0 +1,35 @@
+import ArgumentParser
+import SparseAutoencoders
+
+/// `condense demo`: the first thing to try.
+struct DemoCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo", abstract: "Find readable features in a small language model, in a few minutes.",
+        discussion: """
+            Fetches SmolLM2-135M and a set of clean prose, collects activations of a middle layer, trains a sparse autoencoder on
+            them, measures it inside the model, and writes a page with readable features. Downloads are cached; everything else
+            goes to a new directory under runs/.
+
+            Examples:
+              condense demo
+              condense demo --set collection.tokens=300000 --set training.steps=2000 --out runs/larger
+            """)
+
+    @OptionGroup var options: RunOptions
+
+    func run() throws {
+        // Charts need a script that a first run has not fetched yet; the page is readable without it.
+        do {
+            try SAESession.fetch("plotly-js", options.output.progress())
+        } catch {
+            Terminal.error("the report will show tables instead of charts: \(error)")
+        }
+        let outcome = try options.execute(method: "demo", title: "Demonstration", defaults: AutoencoderWorkflow()) { session in
+            try SAESession.fetch(session.configuration.collection.model, session.progress)
+            try SAESession.fetch(session.configuration.collection.text, session.progress)
+            return try session.configuration.run(
+                in: session.run, settings: session.settings, progress: session.progress, cancellation: session.cancellation)
+        }
+        try options.printOutcome(outcome)
+    }
+}

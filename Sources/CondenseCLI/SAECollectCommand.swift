@@ -1,0 +1,109 @@
+public import ArgumentParser
+import Experiments
+import Foundation
+public import SparseAutoencoders
+
+extension StoreDescription.ElementType: ExpressibleByArgument {}
+
+struct SAECollectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "collect", abstract: "Run text through a model and keep the activations of one hook on disk.",
+        discussion: """
+            Documents are read in random order, joined by the end-of-sequence token and cut into contexts. The activations go to
+            shards of a folder; an interrupted collection continues with --resume and gives the same bytes.
+
+            Examples:
+              condense sae collect --tokens 200000 --out activations/prose
+              condense sae collect --text notes/ --hook blocks.20.hook_mlp_out --context-length 256 --out activations/notes
+              condense sae collect --text posts.jsonl:body --model models/my-llama --out activations/posts
+            """)
+
+    @Option(help: "Language model: catalogue name, GGUF file or Hugging Face folder.")
+    var model = CollectionConfiguration().model
+
+    @Option(help: "Text: catalogue name, file, folder, file.jsonl:field or file.csv:column.")
+    var text = CollectionConfiguration().text
+
+    @Option(help: "Hook by TransformerLens's name (default: the residual stream after the middle block).")
+    var hook: String?
+
+    @Option(help: "Activations to keep, one per token.")
+    var tokens = CollectionConfiguration().tokens
+
+    @Option(help: "Tokens per context.")
+    var contextLength = CollectionConfiguration().contextLength
+
+    @Flag(name: .customLong("no-bos"), help: "Let contexts begin without the beginning-of-sequence token.")
+    var withoutBOS = false
+
+    @Option(help: "Positions at the beginning of each context to leave out; the first act as attention sinks.")
+    var dropPositions = CollectionConfiguration().droppedPositions
+
+    @Option(help: "Take at most so many tokens of each document.")
+    var documentTokens: Int?
+
+    @Option(name: .customLong("dtype"), help: "Number format on disk: float16, bfloat16 or float32.")
+    var elementType = StoreDescription.ElementType.float16
+
+    @Option(help: "Contexts that go through the model together.")
+    var batchContexts = CollectionConfiguration().batchContexts
+
+    @Option(help: "Size of a shard; an interruption loses less than one.")
+    var shardMegabytes = CollectionConfiguration().shardMegabytes
+
+    @Option(help: ArgumentHelp("Folder of the store.", valueName: "folder"))
+    var out: String
+
+    @Flag(help: "Continue a collection that was interrupted.")
+    var resume = false
+
+    @OptionGroup(title: "Computation") var compute: ComputeOptions
+    @OptionGroup(title: "Output") var output: OutputOptions
+
+    func run() throws {
+        let settings = try compute.settings()
+        var configuration = CollectionConfiguration()
+        configuration.model = model
+        configuration.text = text
+        configuration.hook = hook
+        configuration.tokens = tokens
+        configuration.contextLength = contextLength
+        configuration.prependsBOS = !withoutBOS
+        configuration.droppedPositions = dropPositions
+        configuration.documentLimit = documentTokens
+        configuration.elementType = elementType
+        configuration.batchContexts = batchContexts
+        configuration.shardMegabytes = shardMegabytes
+        configuration.seed = settings.seed
+        try configuration.validate()
+        let textModel = try SAESession.model(model, settings: settings, output: output)
+        let progress = output.progress()
+        let cancellation = Interrupts.cancellation()
+        try SAESession.fetch(text, progress)
+        let store = try SAESession.interruptible("complete shards are kept; continue with the same command and --resume", progress) {
+            try collectActivations(
+                configuration, to: URL(filePath: out, directoryHint: .isDirectory), model: textModel, resuming: resume,
+                progress: progress, cancellation: cancellation)
+        }
+        if output.json { return try Terminal.printJSON(Outcome(store)) }
+        if !output.quiet {
+            Terminal.print("\(formatCount(store.rowCount)) activations of width \(store.width), \(formatBytes(store.byteCount)) in \(out)")
+        }
+    }
+
+    private struct Outcome: Encodable {
+        let folder: String
+        let rows: Int
+        let shards: Int
+        let bytes: Int
+        let description: StoreDescription
+
+        init(_ store: ActivationStore) {
+            folder = store.folder.path(percentEncoded: false)
+            rows = store.rowCount
+            shards = store.shardCount
+            bytes = store.byteCount
+            description = store.description
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import ArgumentParser
+import Condense
+import Datasets
+import Experiments
+import Foundation
+import SparseAutoencoders
+import Torch
+
+/// `condense sae`: sparse autoencoders on the activations of language models.
+struct SAECommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sae", abstract: "Sparse autoencoders: collect activations, train, evaluate, look at features, steer.",
+        discussion: """
+            Examples:
+              condense sae collect --text prose-small --tokens 200000 --out activations/prose
+              condense sae train activations/prose --dictionary-size 8192 --k 32 --out runs/sae
+              condense sae eval runs/sae --store activations/prose
+              condense sae features runs/sae --store activations/prose --count 40
+              condense sae steer runs/sae --feature 123 --maximum 8.5 --prompt "I think that"
+            """,
+        subcommands: [
+            SAECollectCommand.self, SAETrainCommand.self, SAEEvaluateCommand.self, SAEFeaturesCommand.self, SAESteerCommand.self,
+        ])
+}
+
+/// What every `sae` command does in the same way.
+enum SAESession {
+    static func store(_ path: String) throws -> ActivationStore {
+        try ActivationStore(at: URL(filePath: path, directoryHint: .isDirectory))
+    }
+
+    static func autoencoder(_ path: String) throws -> SparseAutoencoder {
+        try SparseAutoencoder.load(at: URL(filePath: path, directoryHint: .isDirectory))
+    }
+
+    /// Loads a model, showing how far a fetch is.
+    static func model(_ name: String, settings: RunSettings, output: OutputOptions) throws -> TextModel {
+        try fetch(name, output.progress())
+        return try TextModel.load(name, device: Device(parsing: settings.device))
+    }
+
+    /// Brings an item of the catalogue into the cache; other names are left to whoever opens them.
+    static func fetch(_ name: String, _ progress: any ProgressReporter) throws {
+        let store = DataStore()
+        guard store.items.contains(where: { $0.name == name }) else { return }
+        _ = try store.fetch(name, reporting: progress)
+    }
+
+    /// Runs a body that can be interrupted; the sentence says how to go on.
+    static func interruptible<Result>(_ advice: String, _ progress: any ProgressReporter, _ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let interruption as RunInterrupted {
+            progress.end()
+            Terminal.error("\(interruption); \(advice)")
+            throw ExitCode(130)
+        } catch {
+            progress.end()
+            throw error
+        }
+    }
+}
+
+extension ComputeOptions {
+    /// The settings these options give, applied to the engine.
+    func settings() throws -> RunSettings {
+        var settings = RunSettings()
+        if let device { settings.device = device }
+        if let seed { settings.seed = seed }
+        if let threads { settings.threads = threads }
+        try settings.validate()
+        try ComputeOptions.apply(settings)
+        return settings
+    }
+}

@@ -1,0 +1,45 @@
+public import Experiments
+
+/// How well a dictionary rebuilds a store's activations, and what putting its reconstructions into the model costs.
+public struct StoreEvaluation: Codable, Sendable, Equatable {
+    public var reconstruction: ReconstructionMetrics
+    /// nil if no model was given.
+    public var loss: LossRecovered?
+
+    /// - Parameters:
+    ///   - contexts: contexts of the store to measure on, best some that were not trained on.
+    ///   - model: the store's model for the loss; nil measures reconstruction alone.
+    ///   - lossContexts: the loss is measured on at most so many of the contexts, since it costs three passes of the whole model.
+    /// - Throws: ``StoreError``, `RunInterrupted`.
+    public init(
+        of dictionary: any ActivationDictionary, on source: FeatureSource, model: TextModel?, lossContexts: Int = 64,
+        progress: any ProgressReporter = SilentProgress(), cancellation: Cancellation = Cancellation()
+    ) throws {
+        let evaluation = ReconstructionEvaluation(of: dictionary)
+        progress.begin("Evaluating reconstruction", total: source.contexts.count, unit: "contexts")
+        for start in stride(from: source.contexts.lowerBound, to: source.contexts.upperBound, by: 16) {
+            try cancellation.check()
+            evaluation.add(try source.store.contexts(start..<min(source.contexts.upperBound, start + 16)).activations)
+            progress.update(start - source.contexts.lowerBound)
+        }
+        progress.end()
+        reconstruction = evaluation.metrics
+        guard let model else { return }
+
+        let layout = source.layout
+        let inModel = LossRecoveredEvaluation(
+            of: dictionary, in: try HookedLanguageModel(model, hook: source.store.description.hook),
+            sparedTokens: Set([layout.beginningToken].compactMap { $0.map(Int.init) }))
+        let first = source.contexts.lowerBound
+        let contexts = first..<min(source.contexts.upperBound, first + max(1, lossContexts))
+        progress.begin("Evaluating inside the model", total: contexts.count, unit: "contexts")
+        for start in stride(from: first, to: contexts.upperBound, by: 4) {
+            try cancellation.check()
+            let tokens = try source.store.contexts(start..<min(contexts.upperBound, start + 4)).tokens
+            try inModel.add(tokenTensor(tokens))
+            progress.update(min(contexts.count, start + 4 - first))
+        }
+        progress.end()
+        loss = inModel.result
+    }
+}

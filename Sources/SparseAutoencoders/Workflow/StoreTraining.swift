@@ -1,0 +1,78 @@
+public import Experiments
+public import Foundation
+
+/// Training on an activation store, with a part of its contexts held back for evaluation.
+public struct StoreTrainingConfiguration: RunConfiguration {
+    /// Folder of the store.
+    public var store = ""
+    /// Part of the store's rows, from its end, that is not trained on.
+    public var heldOut = 0.05
+    /// Rows of the mixing buffer.
+    public var bufferRows = 32_768
+    public var training = SAETrainingConfiguration()
+
+    public init() {}
+
+    public func validate() throws(ConfigurationError) {
+        try ConfigurationError.require(!store.isEmpty, "store", "must name the folder of an activation store", found: "nothing")
+        try ConfigurationError.require((0..<1).contains(heldOut), "heldOut", "must be at least 0 and less than 1", found: heldOut)
+        try ConfigurationError.require(bufferRows > 0, "bufferRows", "must be positive", found: bufferRows)
+        try training.validate()
+    }
+}
+
+extension ActivationStore {
+    /// The contexts that training with this held-out part leaves for evaluation, at least one.
+    public func heldOutContexts(_ fraction: Double) -> Range<Int> {
+        let count = min(contextCount, max(1, Int((Double(contextCount) * fraction).rounded())))
+        return contextCount - count..<contextCount
+    }
+
+    /// The rows before the held-out contexts; without text, before the same part of the rows.
+    func trainingRows(heldOut fraction: Double) -> Range<Int> {
+        guard fraction > 0 else { return 0..<rowCount }
+        guard let layout = description.contexts else { return 0..<max(1, rowCount - Int(Double(rowCount) * fraction)) }
+        return 0..<max(layout.rowsPerContext, heldOutContexts(fraction).lowerBound * layout.rowsPerContext)
+    }
+
+    /// Where the rows come from, for the autoencoder's configuration.
+    public var origin: ActivationOrigin {
+        ActivationOrigin(
+            model: description.model.name, hook: description.hook, contextSize: description.contexts?.length,
+            prependsBOS: description.contexts.map { $0.beginningToken != nil }, dataset: description.text)
+    }
+}
+
+/// Trains an autoencoder on a store within a run.
+///
+/// - Throws: ``StoreError``, `ConfigurationError`, ``TrainingError``, `RunInterrupted` after saving a checkpoint.
+public func trainOnStore(
+    _ configuration: StoreTrainingConfiguration, settings: RunSettings, run: Run, progress: any ProgressReporter,
+    cancellation: Cancellation
+) throws -> SparseAutoencoder {
+    let store = try ActivationStore(at: URL(filePath: configuration.store, directoryHint: .isDirectory))
+    let source = try ShuffledActivations(
+        store, rows: store.trainingRows(heldOut: configuration.heldOut), seed: settings.seed, bufferRows: configuration.bufferRows)
+    return try trainSparseAutoencoder(
+        configuration.training, on: source, seed: settings.seed, origin: store.origin, run: run, progress: progress,
+        cancellation: cancellation)
+}
+
+extension SparseAutoencoder {
+    /// Loads an autoencoder from its folder, or from the run that trained it.
+    public static func load(at folder: URL) throws -> SparseAutoencoder {
+        let inRun = folder.appending(path: "sae", directoryHint: .isDirectory)
+        let isRun = FileManager.default.fileExists(atPath: inRun.appending(path: "config.json").path(percentEncoded: false))
+        return try SparseAutoencoder(loadingFrom: isRun ? inRun : folder)
+    }
+
+    /// Refuses activations that the autoencoder was not trained for.
+    ///
+    /// - Throws: ``FeatureError``.
+    public func check(_ store: ActivationStore) throws(FeatureError) {
+        guard store.width == inputSize else { throw .widthMismatch(dictionary: inputSize, activations: store.width) }
+        if let origin = configuration.origin, origin.hook != store.description.hook {
+            throw .hookMismatch(dictionary: origin.hook, activations: store.description.hook)
+        }
+    }
+}
