@@ -118,7 +118,7 @@ struct DebianClient {
         }
         do {
             return try download(name, with: apt, options: [])
-        } catch DataError.downloadFailed {
+        } catch DataError.downloadFailed(_, _, let reason, _) where reason != DebianClient.unreachable {
             // The system has no package lists, or lists older than the archive: refresh a copy of our own.
             return try download(name, with: apt, options: refreshedPrivateLists(apt, package: name))
         }
@@ -173,10 +173,12 @@ struct DebianClient {
         let options = [
             "-o", "Dir::State::Lists=\(lists.path)", "-o", "Dir::Cache=\(cache.path)", "-o", "APT::Sandbox::User=root",
         ]
-        let update = try apt.run(options + ["--quiet", "update"], in: lists, scratch: workplace.scratch)
+        let update = try apt.run(options + ["--quiet", "-o", "APT::Update::Error-Mode=any", "update"], in: lists, scratch: workplace.scratch)
         guard update.status == 0 else { throw failure(of: update, package: package) }
         return options
     }
+
+    private static let unreachable = "the archive cannot be reached"
 
     private func failure(of outcome: Program.Outcome, package: String) -> DataError {
         let said = outcome.complaints
@@ -188,6 +190,8 @@ struct DebianClient {
         } else {
             advice = "check the network and fetch again, or give the .deb file, downloaded elsewhere, with --from"
         }
-        return .downloadFailed(package: package, client: "apt-get", reason: outcome.reason, advice: advice)
+        let signs = ["Temporary failure resolving", "Could not resolve", "Could not connect", "Network is unreachable", "timed out"]
+        let reason = signs.contains(where: said.contains) ? DebianClient.unreachable : outcome.reason
+        return .downloadFailed(package: package, client: "apt-get", reason: reason, advice: advice)
     }
 }
