@@ -105,17 +105,21 @@ struct JinjaLexer {
 
     private mutating func tokens(until closing: String) throws(JinjaFailure) -> ([JinjaToken], stripsAfter: Bool) {
         var tokens: [JinjaToken] = []
+        var openBraces = 0
         while true {
             while position < source.count, source[position].properties.isWhitespace { position += 1 }
             guard position < source.count else { throw JinjaFailure("a tag is not closed") }
             // Braces of a literal may stand before the closing ones.
-            if tokens.balance <= 0 || closing == "%}" {
+            if openBraces <= 0 || closing == "%}" {
                 for (mark, strips) in [("-" + closing, true), ("+" + closing, false), (closing, false)] where looking(at: mark) {
                     position += mark.count
                     return (tokens, strips)
                 }
             }
-            tokens.append(try token())
+            let token = try token()
+            if token == .symbol("{") { openBraces += 1 }
+            if token == .symbol("}") { openBraces -= 1 }
+            tokens.append(token)
         }
     }
 
@@ -185,11 +189,4 @@ struct JinjaLexer {
 
 extension Unicode.Scalar {
     fileprivate var isDecimal: Bool { value >= 48 && value < 58 }
-}
-
-extension [JinjaToken] {
-    /// Braces opened and not closed.
-    fileprivate var balance: Int {
-        reduce(0) { $0 + ($1 == .symbol("{") ? 1 : $1 == .symbol("}") ? -1 : 0) }
-    }
 }

@@ -79,6 +79,13 @@ struct TokenizerFile {
         return .literal(try field["String"].bytes())
     }
 
+    /// What is put into texts many times over must be short, or a small file could fill the memory.
+    private func short(_ field: JSONField) throws(TokenizerError) -> [UInt8] {
+        let bytes = try field.bytes()
+        guard bytes.count <= 1024 else { throw field.error(expected: "at most 1024 bytes long") }
+        return bytes
+    }
+
     private func normalizer(_ field: JSONField, depth: Int) throws(TokenizerError) -> TextNormalizer? {
         if field.isMissing { return nil }
         let type = try field["type"].string()
@@ -96,8 +103,8 @@ struct TokenizerFile {
                     cleansText: try field["clean_text"].boolean(default: true),
                     separatesIdeographs: try field["handle_chinese_chars"].boolean(default: true),
                     stripsAccents: try field["strip_accents"].boolean(default: lowercases), lowercases: lowercases))
-        case "Replace": return .replace(try pattern(field["pattern"]), with: try field["content"].bytes())
-        case "Prepend": return .prepend(try field["prepend"].bytes())
+        case "Replace": return .replace(try pattern(field["pattern"]), with: try short(field["content"]))
+        case "Prepend": return .prepend(try short(field["prepend"]))
         case "Strip":
             return .strip(
                 left: try field["strip_left"].boolean(default: true), right: try field["strip_right"].boolean(default: true))
@@ -239,7 +246,7 @@ struct TokenizerFile {
         case "Metaspace":
             guard case .metaspace(let replacement, let prepend, _) = try metaspace(field) else { return nil }
             return .metaspace(replacement: replacement, dropsFirst: prepend != .never)
-        case "Replace": return .replace(try pattern(field["pattern"]), with: try field["content"].bytes())
+        case "Replace": return .replace(try pattern(field["pattern"]), with: try short(field["content"]))
         case "ByteFallback": return .byteFallback
         case "Fuse": return .fuse
         case "Strip":
