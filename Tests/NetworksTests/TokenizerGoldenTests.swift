@@ -68,10 +68,12 @@ import Testing
             var decoder = tokenizer.streamingDecoder(skipSpecialTokens: false)
             let parts = ids.map { decoder.append($0) }
             #expect(decoder.finish() == "" && !parts.contains { $0.unicodeScalars.contains("\u{FFFD}") })
-            // Llama 2's decoder drops the space that its normaliser has put in front.
-            let text = name == "llama2" ? String(parts.joined().drop { $0 == " " }) : parts.joined()
-            let whole = tokenizer.decode(ids, skipSpecialTokens: false)
-            #expect(Array(text.utf8) == Array((name == "llama2" ? String(whole.drop { $0 == " " }) : whole).utf8))
+            // Llama 2's decoder drops the space that its normaliser has put in front; space by space, since a mark after
+            // it would make another `Character` of it.
+            let isPadded = name == "llama2"
+            let text = Array(parts.joined().unicodeScalars.drop { isPadded && $0 == " " })
+            let whole = Array(tokenizer.decode(ids, skipSpecialTokens: false).unicodeScalars.drop { isPadded && $0 == " " })
+            #expect(text == whole)
         }
     }
 

@@ -172,10 +172,10 @@ struct TokenizerPipeline: Sendable {
 
     func bytes(of id: Int) -> [UInt8] {
         guard let spelling = spelling(id) else { return [] }
-        if specialIDs.contains(id) { return spelling }
         if case .bytePairEncoding(let model) = model, let byte = model.byteTokens.firstIndex(of: Int32(truncatingIfNeeded: id)) {
             return [UInt8(byte)]
         }
+        if specialIDs.contains(id) { return spelling }
         switch decoder {
         case .byteLevel: return ByteAlphabet.decoded(spelling) ?? spelling
         case .wordPiece(let prefix, _): return spelling.starts(with: prefix) ? Array(spelling.dropFirst(prefix.count)) : [32] + spelling
