@@ -81,3 +81,14 @@ extension LanguageModel {
         }
     }
 }
+
+extension Tokenizer {
+    /// The tokenizer of the model at `path`, as ``ModelLocation`` finds it.
+    /// - Throws: `ModelNotFoundError`, `FileFormatError`, `FileAccessError` or `TokenizerError`.
+    public static func load(_ path: String) throws -> Tokenizer {
+        switch try ModelLocation(path) {
+        case .gguf(let file): try Tokenizer(gguf: GGUFFile(path: file))
+        case .folder(let folder): try Tokenizer(folder: URL(fileURLWithPath: folder))
+        }
+    }
+}
