@@ -22,7 +22,6 @@ public struct Steering {
     /// The largest activation of the feature on some text: the unit of strengths.
     public let maximumActivation: Double
     private let dictionary: any ActivationDictionary
-    private let direction: Tensor
 
     /// - Throws: ``FeatureError`` if there is no such feature, or it has no maximum to measure strengths with.
     public init(feature: Int, of dictionary: any ActivationDictionary, change: SteeringChange, maximumActivation: Double) throws {
@@ -34,29 +33,35 @@ public struct Steering {
         self.change = change
         self.maximumActivation = maximumActivation
         self.dictionary = dictionary
-        direction = dictionary.decoderDirections[feature].cloned()
     }
 
     /// The changed activations, of the same shape [..., D] or [..., heads, head size].
     public func apply(to activations: Tensor) -> Tensor {
         let rows = activations.reshaped([-1, dictionary.inputSize])
-        let changed: Tensor
+        let changes: Tensor
         switch change {
         case .add(let strength):
-            changed = rows + direction * (strength * maximumActivation)
+            changes = Tensor.full([rows.size(0)], strength * maximumActivation, dtype: rows.dtype, device: rows.device)
         case .ablate:
-            changed = rows - contributions(of: rows, target: nil)
+            changes = -code(of: rows)
         case .clamp(let strength):
-            changed = rows - contributions(of: rows, target: strength * maximumActivation)
+            changes = strength * maximumActivation - code(of: rows)
         }
-        return changed.reshaped(activations.shape)
+        return (rows + effect(of: changes, on: rows)).reshaped(activations.shape)
     }
 
-    /// (f − f')·direction of each row.
-    private func contributions(of rows: Tensor, target: Double?) -> Tensor {
-        let activations = withoutGradients { dictionary.encode(rows).activations(of: feature) }
-        let difference = target.map { activations - $0 } ?? activations
-        return difference.unsqueezed(1) * direction
+    /// The feature's activation on each row, [rows].
+    private func code(of rows: Tensor) -> Tensor { withoutGradients { dictionary.encode(rows).activations(of: feature) } }
+
+    /// What changing the feature's activation by `changes` [rows] changes in the reconstruction, in the scale of each row: a
+    /// dictionary that normalises rows by themselves scales directions with them.
+    private func effect(of changes: Tensor, on rows: Tensor) -> Tensor {
+        func decoded(_ values: Tensor) -> Tensor {
+            let indices = Tensor.full([rows.size(0), 1], Double(feature), dtype: .int64, device: rows.device)
+            return dictionary.decode(
+                .sparse(SparseCode(values: values.unsqueezed(1), indices: indices, featureCount: dictionary.dictionarySize)), of: rows)
+        }
+        return withoutGradients { decoded(changes) - decoded(Tensor.zeros(like: changes)) }
     }
 
     /// The hook that applies the change at every position of prompt and continuation.

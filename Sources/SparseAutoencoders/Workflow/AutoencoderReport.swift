@@ -59,6 +59,7 @@ public enum AutoencoderReport {
             ["Dead features", number(metrics.density.deadFraction), "fraction never active on this text"],
             ["Dense features", number(metrics.density.denseFraction), "fraction active on more than 1 % of the tokens"],
         ]
+        rows.append(["Outliers", formatCount(evaluation.outlierCount), "tokens left out above: norm over 10 times the median"])
         if let loss = evaluation.loss {
             rows += [
                 ["Cross-entropy", number(loss.originalCE), "nats per token, the model as it is"],

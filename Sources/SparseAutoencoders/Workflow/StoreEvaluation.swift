@@ -1,8 +1,13 @@
 public import Experiments
+import Torch
 
 /// How well a dictionary rebuilds a store's activations, and what putting its reconstructions into the model costs.
 public struct StoreEvaluation: Codable, Sendable, Equatable {
+    /// Without outliers, which would make up nearly all of the variance and hide the rest.
     public var reconstruction: ReconstructionMetrics
+    /// Rows left out of ``reconstruction``: their norm is more than ten times the median of the first 16 contexts' rows. Some
+    /// tokens within a text act as attention sinks and have norms a hundred times those of others.
+    public var outlierCount = 0
     /// nil if no model was given.
     public var loss: LossRecovered?
 
@@ -16,10 +21,17 @@ public struct StoreEvaluation: Codable, Sendable, Equatable {
         progress: any ProgressReporter = SilentProgress(), cancellation: Cancellation = Cancellation()
     ) throws {
         let evaluation = ReconstructionEvaluation(of: dictionary)
+        var largestNorm: Double?
         progress.begin("Evaluating reconstruction", total: source.contexts.count, unit: "contexts")
         for start in stride(from: source.contexts.lowerBound, to: source.contexts.upperBound, by: 16) {
             try cancellation.check()
-            evaluation.add(try source.store.contexts(start..<min(source.contexts.upperBound, start + 16)).activations)
+            let rows = try source.store.contexts(start..<min(source.contexts.upperBound, start + 16)).activations
+            let norms = rows.norm(axes: [1])
+            let limit = largestNorm ?? 10 * norms.median().item()
+            largestNorm = limit
+            let ordinary = (norms .<= limit).nonzeroIndices().reshaped([-1])
+            outlierCount += rows.size(0) - ordinary.elementCount
+            evaluation.add(rows.gathered(indices: ordinary))
             progress.update(start - source.contexts.lowerBound)
         }
         progress.end()
