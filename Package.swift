@@ -31,8 +31,10 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-func library(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
-    .target(name: name, dependencies: dependencies, exclude: [], resources: resources, swiftSettings: swiftSettings)
+func library(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: swiftSettings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -71,7 +73,8 @@ let package = Package(
             "Experiments",
             ["Torch", "TorchNN", logging, .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams")]),
         library("Networks", ["Torch", "TorchNN", .product(name: "Collections", package: "swift-collections")]),
-        library("SparseAutoencoders", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets"]),
+        library(
+            "SparseAutoencoders", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets"], exclude: ["Reproduction/README.md"]),
         library("Condense", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets", "SparseAutoencoders"]),
         library("CondenseTesting", ["Torch", "TorchNN"]),
         .executableTarget(name: "CondenseCLI", dependencies: ["Condense", "Torch", argumentParser, logging], swiftSettings: swiftSettings),

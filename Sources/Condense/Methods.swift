@@ -1,4 +1,5 @@
 public import Experiments
+import SparseAutoencoders
 
 /// The methods this package implements.
 public enum Methods {
@@ -6,7 +7,7 @@ public enum Methods {
     ///
     /// A method is one folder in its family and one line here; command line, conformance tests and documentation
     /// iterate over this list.
-    public static let all: [any Method.Type] = []
+    public static let all: [any Method.Type] = [SAEBaselines.self]
 
     /// The method with a name.
     ///

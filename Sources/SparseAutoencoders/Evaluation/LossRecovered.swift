@@ -32,6 +32,19 @@ public struct LossRecovered: Codable, Sendable, Equatable {
     public var reconstructedKL: Double
     public var ablatedKL: Double
 
+    public init(
+        tokenCount: Int, ablation: Ablation, originalCE: Double, reconstructedCE: Double, ablatedCE: Double, reconstructedKL: Double,
+        ablatedKL: Double
+    ) {
+        self.tokenCount = tokenCount
+        self.ablation = ablation
+        self.originalCE = originalCE
+        self.reconstructedCE = reconstructedCE
+        self.ablatedCE = ablatedCE
+        self.reconstructedKL = reconstructedKL
+        self.ablatedKL = ablatedKL
+    }
+
     /// (CE_ablated − CE_SAE) / (CE_ablated − CE_original): 1 is perfect, 0 no better than the ablation.
     public var score: Double { (ablatedCE - reconstructedCE) / (ablatedCE - originalCE) }
     /// (KL_ablated − KL_SAE) / KL_ablated.

@@ -15,12 +15,13 @@ internal import Torch
 /// - Parameters:
 ///   - seed: of the initial weights; the source has its own.
 ///   - origin: where the activations come from, kept with the model.
+///   - task: what the progress bar calls it.
 /// - Throws: `ConfigurationError`, ``TrainingError``, `StorageError`, errors of the source; `RunInterrupted` when cancelled,
 ///   after a checkpoint.
 @discardableResult
 public func trainSparseAutoencoder(
     _ configuration: SAETrainingConfiguration, on source: any ActivationSource, seed: UInt64, origin: ActivationOrigin? = nil,
-    run: Run? = nil, progress: any ProgressReporter = SilentProgress(), cancellation: Cancellation = Cancellation()
+    task: String = "Training", run: Run? = nil, progress: any ProgressReporter = SilentProgress(), cancellation: Cancellation = Cancellation()
 ) throws -> SparseAutoencoder {
     try configuration.validate()
     // The first rows choose input scale and b_dec; they are served again for training.
@@ -30,7 +31,7 @@ public func trainSparseAutoencoder(
     source.position = beginning
     if let checkpoint = run?.resumedFrom { source.position = try trainer.restore(from: checkpoint) }
 
-    progress.begin("Training", total: configuration.steps, completed: trainer.step, unit: "steps")
+    progress.begin(task, total: configuration.steps, completed: trainer.step, unit: "steps")
     while trainer.step < configuration.steps {
         let batch = try source.next(configuration.batchSize)
         let report = try trainer.step(batch)

@@ -1,0 +1,74 @@
+internal import Experiments
+internal import Foundation
+package import Torch
+
+/// Activations of one hook, cut into what is trained on, what λ is chosen on, and what all figures are measured on.
+package struct BaselineData {
+    /// Shapes [N, D].
+    package var training: Tensor
+    package var validation: Tensor
+    package var test: Tensor
+    /// Where they come from, e.g. "smollm2-135m-instruct at blocks.15.hook_resid_post".
+    package var origin: String
+    /// Splices a model into the network on test text.
+    package var lossRecovered: (any ActivationDictionary) throws -> LossRecovered
+
+    package init(
+        training: Tensor, validation: Tensor, test: Tensor, origin: String,
+        lossRecovered: @escaping (any ActivationDictionary) throws -> LossRecovered
+    ) {
+        self.training = training
+        self.validation = validation
+        self.test = test
+        self.origin = origin
+        self.lossRecovered = lossRecovered
+    }
+
+    /// Collects activations of a language model's middle layer, in a folder of the run that is removed afterwards.
+    init(collecting setting: BaselineSetting, context: ReproductionContext) throws {
+        let languageModel = try TextModel.load(setting.model)
+        let folder = context.run.directory.appending(path: "activations", directoryHint: .isDirectory)
+        var collection = CollectionConfiguration()
+        (collection.model, collection.text) = (setting.model, setting.text)
+        (collection.tokens, collection.contextLength) = (setting.tokens, setting.contextLength)
+        collection.seed = context.settings.seed
+        let store = try collectActivations(
+            collection, to: folder, model: languageModel, resuming: true, progress: context.progress,
+            cancellation: context.cancellation)
+        defer { try? FileManager.default.removeItem(at: folder) }
+
+        // Whole contexts, so that no context is on both sides of a split.
+        let perContext = store.description.contexts?.rowsPerContext ?? 1
+        func contexts(_ tokens: Int) -> Int { (tokens + perContext - 1) / perContext }
+        let testStart = store.contextCount - contexts(setting.testTokens)
+        let validationStart = testStart - contexts(setting.validationTokens)
+        guard validationStart > 0 else { throw ReproductionError.tooLittleText(tokens: store.rowCount) }
+        let text = try store.contexts(testStart..<min(store.contextCount, testStart + setting.splicedContexts)).tokens
+        let tokens = Tensor(text.flatMap { $0.map { Int($0) } }, shape: [text.count, setting.contextLength])
+        let hooked = try HookedLanguageModel(languageModel, hook: store.description.hook)
+        // Beginnings of contexts are not among the activations the models see.
+        let layout = store.description.contexts
+        let spared = layout.flatMap { $0.firstPosition > 0 ? $0.beginningToken : nil }.map { Set([Int($0)]) } ?? []
+        self.init(
+            training: try store.rows(0..<validationStart * perContext),
+            validation: try store.rows(validationStart * perContext..<testStart * perContext),
+            test: try store.rows(testStart * perContext..<store.contextCount * perContext),
+            origin: "\(setting.model) at \(store.description.hook) on the text \(setting.text)"
+        ) { dictionary in
+            let evaluation = LossRecoveredEvaluation(of: dictionary, in: hooked, sparedTokens: spared)
+            for batch in tokens.split(size: 4) { try evaluation.add(batch) }
+            return evaluation.result
+        }
+    }
+}
+
+/// A reproduction that cannot begin.
+enum ReproductionError: Error, CustomStringConvertible {
+    case tooLittleText(tokens: Int)
+
+    var description: String {
+        switch self {
+        case .tooLittleText(let tokens): "the text gave only \(tokens) activations, too few to hold some back; choose a longer text"
+        }
+    }
+}

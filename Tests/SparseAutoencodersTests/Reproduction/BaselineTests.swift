@@ -1,0 +1,57 @@
+import Experiments
+import Foundation
+import SparseAutoencoders
+import Testing
+import Torch
+
+@Suite struct BaselineTests {
+    /// The whole experiment at the size of seconds, on activations with a known dictionary instead of a language model's.
+    @Test func theExperimentRunsOnSyntheticActivations() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "baselines-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let run = try Run.create(
+            in: folder, method: "reproduce-sae-baselines", title: "Test",
+            configuration: ResolvedConfiguration(configuration: SAEBaselines.defaultConfiguration, settings: RunSettings()))
+        var setting = BaselineSetting(.small)
+        (setting.dictionarySize, setting.k, setting.batchSize, setting.steps) = (96, 4, 128, 400)
+        (setting.deadAfterTokens, setting.searchRuns, setting.tolerance) = (3_000, 6, 0.05)
+        let source = SyntheticActivations(inputSize: 24, featureCount: 64, activeCount: 4, noise: 0.02, meanNorm: 3, seed: 2)
+        let data = BaselineData(
+            training: source.next(16_000), validation: source.next(1_000), test: source.next(2_000), origin: "synthetic activations"
+        ) { _ in
+            LossRecovered(
+                tokenCount: 1, ablation: .zero, originalCE: 1, reconstructedCE: 2, ablatedCE: 5, reconstructedKL: 1, ablatedKL: 4)
+        }
+        let findings = try BaselineExperiment(
+            setting, data, context: ReproductionContext(run: run, settings: RunSettings(), repetitions: 2)
+        ).run()
+
+        #expect(findings.outcomes.count == 6)
+        let distances: [Double] = findings.search.map { abs(log($0.l0 / 4)) }
+        let nearest = try #require(distances.indices.min { distances[$0] < distances[$1] })
+        #expect(findings.search[nearest].coefficient == findings.l1Coefficient, "the run with the nearest L0 counts")
+        #expect(distances[nearest] < 0.3, "L0 was matched: \(findings.search.map(\.l0))")
+        for outcome in findings.outcomes where outcome.arm != .relu {
+            #expect(outcome.metrics.l0 <= 4)
+            #expect(outcome.metrics.fractionOfVarianceUnexplained < 0.9)
+        }
+        let reproduction = findings.reproduction
+        #expect(reproduction.rows.count == 5)
+        #expect(reproduction.setting.contains("synthetic activations"))
+        #expect(try MetricWriter.read(folder).count == 6)
+    }
+
+    @Test func theSearchFollowsTheLine() {
+        typealias Trial = BaselineExperiment.Trial
+        // L0 = 100 · (λ/0.01)^−0.5 reaches 32 at λ = 0.01 · (100/32)².
+        let trials = [Trial(coefficient: 0.01, l0: 100), Trial(coefficient: 0.04, l0: 50)]
+        let next = BaselineExperiment.nextCoefficient(after: trials, k: 32)
+        #expect(abs(next / (0.01 * 3.125 * 3.125) - 1) < 1e-9)
+        // One run alone is taken to lie on a line of slope −1; steps are limited, also where nothing is active.
+        #expect(abs(BaselineExperiment.nextCoefficient(after: [trials[1]], k: 25) - 0.08) < 1e-12)
+        #expect(abs(BaselineExperiment.nextCoefficient(after: [Trial(coefficient: 1, l0: 0)], k: 32) - exp(-2)) < 1e-12)
+        // A rising line is not believed.
+        let noise = [Trial(coefficient: 0.02, l0: 40), Trial(coefficient: 0.03, l0: 50)]
+        #expect(BaselineExperiment.nextCoefficient(after: noise, k: 32) > 0.02)
+    }
+}
