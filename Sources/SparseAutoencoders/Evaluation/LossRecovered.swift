@@ -58,6 +58,7 @@ public final class LossRecoveredEvaluation {
     private let ablation: Ablation
     private let meanActivation: Tensor?
     private let sparedTokens: Set<Int>
+    private let sparedNorm: Double?
     private var count = 0
     private var original = 0.0
     private var reconstructed = Divergence()
@@ -68,14 +69,16 @@ public final class LossRecoveredEvaluation {
     /// - Parameters:
     ///   - meanActivation: shape [D], replaces activations for the ablation; nil for zero ablation.
     ///   - sparedTokens: at these tokens (BOS and the like) activations are left as they are, in reconstruction and ablation.
+    ///   - sparedNorm: activations of a greater norm (attention sinks) are left as they are too.
     public init(
         of dictionary: any ActivationDictionary, in model: any InterventionModel, meanActivation: Tensor? = nil,
-        sparedTokens: Set<Int> = []
+        sparedTokens: Set<Int> = [], sparedNorm: Double? = nil
     ) {
         self.model = model
         self.dictionary = dictionary
         self.meanActivation = meanActivation
         self.sparedTokens = sparedTokens
+        self.sparedNorm = sparedNorm
         ablation = meanActivation == nil ? .zero : .mean
     }
 
@@ -83,11 +86,10 @@ public final class LossRecoveredEvaluation {
     public func add(_ tokens: Tensor) throws {
         precondition(tokens.rank == 2 && tokens.size(1) > 1, "LossRecovered: tokens [B, T] with T > 1 are needed, found \(tokens.shape)")
         try withoutGradients {
-            let spared = mask(of: tokens)
             func sparing(_ change: @escaping (Tensor) -> Tensor) -> (Tensor) -> Tensor {
-                { activations in
+                { [self] activations in
                     let changed = change(activations)
-                    return spared.map { Tensor.select(where: $0, activations, else: changed) } ?? changed
+                    return spared(tokens, activations).map { Tensor.select(where: $0, activations, else: changed) } ?? changed
                 }
             }
             let targets = tokens.narrowed(axis: 1, from: 1, count: tokens.size(1) - 1).reshaped([-1])
@@ -116,9 +118,10 @@ public final class LossRecoveredEvaluation {
     }
 
     /// Where activations stay, shape [B, T, 1]; nil for nowhere.
-    private func mask(of tokens: Tensor) -> Tensor? {
-        sparedTokens.sorted().map { tokens.equals(Double($0)) }.reduce(nil) { mask, next in mask?.logicalOr(next) ?? next }?
-            .unsqueezed(-1)
+    private func spared(_ tokens: Tensor, _ activations: Tensor) -> Tensor? {
+        var masks = sparedTokens.sorted().map { tokens.equals(Double($0)).unsqueezed(-1) }
+        if let sparedNorm { masks.append(activations.norm(axes: [-1], keepingDimensions: true) .> sparedNorm) }
+        return masks.dropFirst().reduce(masks.first) { $0?.logicalOr($1) }
     }
 
     /// Of each token that has a next one, shape [B·(T−1), V].

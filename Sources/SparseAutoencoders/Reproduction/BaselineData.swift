@@ -49,13 +49,20 @@ package struct BaselineData {
         // Beginnings of contexts are not among the activations the models see.
         let layout = store.description.contexts
         let spared = layout.flatMap { $0.firstPosition > 0 ? $0.beginningToken : nil }.map { Set([Int($0)]) } ?? []
+        let training = try store.rows(0..<validationStart * perContext)
+        // Some tokens within a text act as attention sinks with norms a hundred times those of others; they would make up
+        // nearly all of the variance and hide everything else.
+        let limit = 10 * training.norm(axes: [1]).median().item()
+        func ordinary(_ rows: Tensor) -> Tensor {
+            rows.gathered(indices: (rows.norm(axes: [1]) .<= limit).nonzeroIndices().reshaped([-1]))
+        }
         self.init(
-            training: try store.rows(0..<validationStart * perContext),
-            validation: try store.rows(validationStart * perContext..<testStart * perContext),
-            test: try store.rows(testStart * perContext..<store.contextCount * perContext),
+            training: ordinary(training),
+            validation: ordinary(try store.rows(validationStart * perContext..<testStart * perContext)),
+            test: ordinary(try store.rows(testStart * perContext..<store.contextCount * perContext)),
             origin: "\(setting.model) at \(store.description.hook) on the text \(setting.text)"
         ) { dictionary in
-            let evaluation = LossRecoveredEvaluation(of: dictionary, in: hooked, sparedTokens: spared)
+            let evaluation = LossRecoveredEvaluation(of: dictionary, in: hooked, sparedTokens: spared, sparedNorm: limit)
             for batch in tokens.split(size: 4) { try evaluation.add(batch) }
             return evaluation.result
         }

@@ -88,8 +88,7 @@ package struct BaselineExperiment {
         var trials: [Trial] = []
     }
 
-    /// Chooses λ so that L0 on the validation set is TopK's k: full training runs with the first seed, along a line of
-    /// log L0 against log λ; the nearest counts.
+    /// Chooses λ so that L0 on the validation set is TopK's k, by full training runs with the first seed; the nearest counts.
     private func findL1Coefficient() throws -> Search {
         var coefficient = setting.firstL1Coefficient
         var best: Search?
@@ -111,9 +110,19 @@ package struct BaselineExperiment {
         return best
     }
 
-    /// Where the line through the two runs nearest to the target meets it; a step of at most e² either way.
+    /// Where the line of log L0 against log λ through the runs nearest on both sides of the target meets it, or the middle
+    /// between them if they are far from each other; while there is one side only, where the line through the two nearest runs
+    /// meets it, by a factor of at most e² from the nearer one.
     package static func nextCoefficient(after trials: [Trial], k: Int) -> Double {
         let target = log(Double(k))
+        // Few features need a large λ, so the runs with too many are below the wanted one.
+        let below = trials.filter { $0.logL0 > target }.max { $0.coefficient < $1.coefficient }
+        let above = trials.filter { $0.logL0 <= target }.min { $0.coefficient < $1.coefficient }
+        if let below, let above, below.coefficient < above.coefficient {
+            let height = below.logL0 - above.logL0
+            let part = height < 2 ? min(0.95, max(0.05, (below.logL0 - target) / height)) : 0.5
+            return below.coefficient * pow(above.coefficient / below.coefficient, part)
+        }
         let nearest = trials.sorted { abs($0.logL0 - target) < abs($1.logL0 - target) }
         var slope = -1.0
         if nearest.count > 1 {

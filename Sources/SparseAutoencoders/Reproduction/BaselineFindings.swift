@@ -71,12 +71,13 @@ package struct BaselineFindings {
         return """
             \(origin) (width \(width)): \(trainingTokens) activations for training, \
             \(setting.validationTokens) for the choice of λ, \(setting.testTokens) for all figures, cut by contexts of \
-            \(setting.contextLength) tokens whose first position is left out. \(setting.dictionarySize) features, batches of \
+            \(setting.contextLength) tokens whose first position is left out, as are attention sinks (norms above ten times the \
+            median). \(setting.dictionarySize) features, batches of \
             \(setting.batchSize), \(setting.steps) steps, the same activations in the same order for all arms of a seed; learning rates \
             from the field's table; features count as dead in training after \(setting.deadAfterTokens) tokens, in the table if they \
             are not active in the test set. λ \(formatNumber(l1Coefficient)) was found on the validation set (λ → L0: \(trials)). Loss \
             recovered is measured against zero ablation on \(outcomes.first?.loss.tokenCount ?? 0) tokens of the test set, with BOS \
-            left as it is. Numbers are means ± standard deviations over \(outcomes(.topK).count) seeds. The language model's weights \
+            and attention sinks left as they are. Numbers are means ± standard deviations over \(outcomes(.topK).count) seeds. The language model's weights \
             carry 4-bit rounding; sizes are far below the papers', so directions are compared, not figures.
             """
     }

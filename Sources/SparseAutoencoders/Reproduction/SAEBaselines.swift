@@ -42,7 +42,7 @@ package struct BaselineSetting: Sendable, Equatable {
     /// Where the search for λ begins.
     package var firstL1Coefficient = 0.03
     /// Runs of the search for λ at most.
-    package var searchRuns = 5
+    package var searchRuns = 6
     /// How near the two L0 must come for the search to end.
     package var tolerance = 0.03
 

@@ -62,6 +62,14 @@ private final class Half: ActivationDictionary {
         #expect(abs(evaluation.result.ablatedCE + (zero[0][1] + zero[1][1]) / 2) < 1e-12)
     }
 
+    @Test func largeActivationsAreSpared() throws {
+        // The embeddings' norms are 1, 2, and √2.
+        let evaluation = LossRecoveredEvaluation(of: Half(), in: TinyModel(), sparedTokens: [7], sparedNorm: 1.2)
+        try evaluation.add(tokens)
+        #expect(abs(evaluation.result.reconstructedCE + (logProbabilities([0.5, 0])[1] + logProbabilities([1, 1])[1]) / 2) < 1e-12)
+        #expect(abs(evaluation.result.ablatedCE + (logProbabilities([0, 0])[1] + logProbabilities([1, 1])[1]) / 2) < 1e-12)
+    }
+
     @Test func meanAblationUsesTheMean() throws {
         let mean = Tensor([0.5, 1.5])
         let evaluation = LossRecoveredEvaluation(of: Half(), in: TinyModel(), meanActivation: mean)

@@ -14,7 +14,7 @@ import Torch
             configuration: ResolvedConfiguration(configuration: SAEBaselines.defaultConfiguration, settings: RunSettings()))
         var setting = BaselineSetting(.small)
         (setting.dictionarySize, setting.k, setting.batchSize, setting.steps) = (96, 4, 128, 400)
-        (setting.deadAfterTokens, setting.searchRuns, setting.tolerance) = (3_000, 6, 0.05)
+        (setting.deadAfterTokens, setting.searchRuns, setting.tolerance) = (3_000, 8, 0.1)
         let source = SyntheticActivations(inputSize: 24, featureCount: 64, activeCount: 4, noise: 0.02, meanNorm: 3, seed: 2)
         let data = BaselineData(
             training: source.next(16_000), validation: source.next(1_000), test: source.next(2_000), origin: "synthetic activations"
@@ -50,6 +50,9 @@ import Torch
         // One run alone is taken to lie on a line of slope −1; steps are limited, also where nothing is active.
         #expect(abs(BaselineExperiment.nextCoefficient(after: [trials[1]], k: 25) - 0.08) < 1e-12)
         #expect(abs(BaselineExperiment.nextCoefficient(after: [Trial(coefficient: 1, l0: 0)], k: 32) - exp(-2)) < 1e-12)
+        // Between a run with too many features and one with none, the next is the middle.
+        let collapsed = [Trial(coefficient: 0.01, l0: 46), Trial(coefficient: 0.04, l0: 33), Trial(coefficient: 0.16, l0: 0)]
+        #expect(abs(BaselineExperiment.nextCoefficient(after: collapsed, k: 32) / 0.08 - 1) < 1e-9)
         // A rising line is not believed.
         let noise = [Trial(coefficient: 0.02, l0: 40), Trial(coefficient: 0.03, l0: 50)]
         #expect(BaselineExperiment.nextCoefficient(after: noise, k: 32) > 0.02)
