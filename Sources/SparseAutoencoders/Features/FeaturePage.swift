@@ -49,12 +49,8 @@ extension FeatureRecord {
     }
 
     private var sentence: String {
-        var text = "Active on \(percent(density)) of the tokens, in \(formatCount(documentCount)) documents; maximum "
+        "Active on \(percent(density)) of the tokens, in \(formatCount(documentCount)) documents; maximum "
             + "\(formatNumber(Double(maximum), digits: 3)), mean \(formatNumber(mean, digits: 3))."
-        if !promoted.isEmpty {
-            text += " Promotes \(promoted.prefix(6).map { "“\(visible($0))”" }.joined(separator: ", "))."
-        }
-        return text
     }
 
     private func context(_ example: Example, caption: String?) -> TokenContext {

@@ -10,21 +10,23 @@ public struct AutoencoderWorkflow: RunConfiguration {
     /// Part of the collected contexts that is not trained on.
     public var heldOut = 0.05
     /// Contexts on which the loss inside the model is measured.
-    public var lossContexts = 32
+    public var lossContexts = 16
     /// Features on the page, and how many of them are steered with.
     public var features = 16
     public var steeredFeatures = 2
     /// In multiples of a feature's maximum activation.
     public var steeringStrength = 1.0
     public var steeringPrompts = ["I think that", "Once upon a time, there was"]
-    public var steeringTokens = 32
+    public var steeringTokens = 24
 
     /// Sizes at which two CPU cores give readable features within four minutes.
     public init() {
-        collection.tokens = 80_000
+        collection.tokens = 72_000
         collection.documentLimit = 384
+        // Contexts begin in the middle of sentences; their first positions have features of their own.
+        collection.droppedPositions = 4
         training = SAETrainingConfiguration(
-            architecture: .topK(TopKSettings(k: 32)), dictionarySize: 4_096, batchSize: 1_024, steps: 450, learningRate: 1.5e-3)
+            architecture: .topK(TopKSettings(k: 32)), dictionarySize: 4_096, batchSize: 1_024, steps: 350, learningRate: 1.5e-3)
         training.warmupSteps = 30
         // Some tokens within a text act as attention sinks with norms a hundred times those of others. Without scaling rows
         // by themselves they would make up nearly all of the loss.
@@ -79,12 +81,16 @@ public struct AutoencoderWorkflow: RunConfiguration {
         return report(store, run, evaluation, analysis, steering)
     }
 
-    /// Continues the prompts with the features that push the logits most.
+    /// Continues the prompts with the features that stand for one word more than others do.
     private func steer(
         _ records: [FeatureRecord], _ autoencoder: SparseAutoencoder, _ model: TextModel, hook: String, _ progress: any ProgressReporter,
         _ cancellation: Cancellation
     ) throws -> [ReportBlock] {
-        let chosen = records.sorted { ($0.promotedLogits.first ?? 0) > ($1.promotedLogits.first ?? 0) }.prefix(steeredFeatures)
+        func share(_ record: FeatureRecord) -> Double {
+            guard let token = record.tokens.first, token.token.count(where: \.isLetter) > 2 else { return 0 }
+            return token.share
+        }
+        let chosen = records.sorted { share($0) > share($1) }.prefix(steeredFeatures)
         let point = try model.model.hookPoint(hook)
         progress.begin("Steering", total: chosen.count * steeringPrompts.count, unit: "texts")
         defer { progress.end() }
