@@ -68,20 +68,21 @@ let package = Package(
             linkerSettings: libtorchPaths + [.linkedLibrary("torch_cpu"), .linkedLibrary("c10")]),
         library("Torch", ["CTorch"]),
         library("TorchNN", ["Torch"]),
-        library("Datasets", [.product(name: "Crypto", package: "swift-crypto")]),
+        library("Suggestions", []),
+        library("Datasets", ["Suggestions", .product(name: "Crypto", package: "swift-crypto")]),
         library(
             "Experiments",
-            ["Torch", "TorchNN", logging, .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams")]),
-        library("Networks", ["Torch", "TorchNN", .product(name: "Collections", package: "swift-collections")]),
+            ["Torch", "TorchNN", "Suggestions", logging, .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams")]),
+        library("Networks", ["Torch", "TorchNN", "Suggestions", .product(name: "Collections", package: "swift-collections")]),
         library(
             "SparseAutoencoders", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets"], exclude: ["Reproduction/README.md"]),
-        library("Condense", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets", "SparseAutoencoders"]),
+        library("Condense", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions"]),
         library("CondenseTesting", ["Torch", "TorchNN"]),
-        .executableTarget(name: "CondenseCLI", dependencies: ["Condense", "Torch", argumentParser, logging], swiftSettings: swiftSettings),
+        .executableTarget(name: "CondenseCLI", dependencies: ["Condense", "Torch", "Suggestions", argumentParser, logging], swiftSettings: swiftSettings),
 
         tests("TorchTests", ["Torch"]),
         tests("TorchNNTests", ["TorchNN"]),
-        tests("ExperimentsTests", ["Experiments"]),
+        tests("ExperimentsTests", ["Experiments", "Suggestions"]),
         tests("DatasetsTests", ["Datasets"]),
         tests("NetworksTests", ["Networks", "Datasets"]),
         tests("SparseAutoencodersTests", ["SparseAutoencoders"]),
@@ -89,6 +90,7 @@ let package = Package(
         .testTarget(
             name: "DocumentationTests", dependencies: ["Condense", "Experiments", "Torch", "TorchNN"], swiftSettings: swiftSettings),
         tests("FuzzTests", ["Torch", "Networks", "Experiments"]),
+        .testTarget(name: "CommandLineTests", dependencies: ["CondenseCLI"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx20

@@ -1,370 +1,318 @@
-// Operators on sparse codes: k features a row, as values [B, k] and indices [B, k] into F atoms [F, D].
+// Operators on sparse codes (laid out as in sparse_code.h) of F atoms [F, D].
 //
-// decode, dot and scatter are each other's gradients, so derivatives of any order work:
-//   decode(v, i, A)[b]    = Σ_j v[b,j]·A[i[b,j]]
-//   dot(x, i, A)[b,j]     = x[b]·A[i[b,j]]
-//   scatter(v, i, x, F)[f] = Σ_{b,j: i[b,j]=f} v[b,j]·x[b]
-// Cost O(B·k·D) each instead of the O(B·F·D) of a dense product.
+// decode, dot and scatter are each other's gradients, so derivatives of any order work. They cost O(entries·D) each instead of
+// the O(rows·F·D) of a dense product. Where a code is so full that the dense product is faster they make it, by what the code
+// holds alone, so that equal codes give equal bits.
+#include "sparse_code.h"
+
 #include "parallel.h"
 #include "vector_loops.h"
 
 #include <ATen/Dispatch.h>
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/addmm.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/topk.h>
+#include <ATen/ops/repeat_interleave.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/TensorOperators.h>
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
 #include <numeric>
-#include <utility>
 #include <vector>
 
 namespace {
 
 using at::Tensor;
+using ct::OptionalTensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr int64_t rowChunk = 16;       // rows a worker takes at once
 constexpr int64_t featureChunk = 64;   // features a worker takes at once when scattering
-constexpr int64_t productFeatures = 2048;       // features whose pre-activations exist at the same time
-constexpr int64_t selectionBytes = 64 << 20;    // bound on the memory of candidates
-constexpr int64_t scanBlock = 64;      // pre-activations compared with the threshold at once
+constexpr int64_t denseShare = 16;     // a code with more than one entry in so many places is decoded as a matrix
+constexpr int64_t denseWidth = 16;     // atoms narrower than this gain nothing by it
+constexpr int64_t entryBlock = 1 << 16;  // entries whose atoms are gathered at once where there is no kernel of our own
 
-void checkCode(const Tensor &indices, const Tensor &values, int64_t features) {
-  TORCH_CHECK(indices.dim() == 2 && indices.scalar_type() == at::kLong, "indices must be int64 [rows, k], got ", indices.sizes());
-  TORCH_CHECK(!values.defined() || values.sizes() == indices.sizes(), "values ", values.sizes(), " and indices ", indices.sizes(), " differ");
-  if (indices.numel() == 0 || !indices.device().is_cpu()) return;
-  const int64_t *begin = indices.const_data_ptr<int64_t>();
-  const auto bounds = std::minmax_element(begin, begin + indices.numel());
-  TORCH_CHECK(*bounds.first >= 0 && *bounds.second < features, "index out of range: the dictionary has ", features, " features, the indices go from ", *bounds.first, " to ", *bounds.second);
-}
+// MARK: Layout
 
-// MARK: CPU kernels
+// A code in contiguous memory, checked.
+struct Code {
+  Tensor values, indices, offsets;
+  int64_t rows, k, entries;
+  const int64_t *index, *offset;
 
-Tensor decodeCPU(const Tensor &values_, const Tensor &indices_, const Tensor &atoms_) {
-  const Tensor values = values_.contiguous(), indices = indices_.contiguous(), atoms = atoms_.contiguous();
-  TORCH_CHECK(atoms.dim() == 2, "atoms must be [features, width], got ", atoms.sizes());
-  checkCode(indices, values, atoms.size(0));
-  const int64_t rows = indices.size(0), k = indices.size(1), width = atoms.size(1);
-  Tensor result = at::empty({rows, width}, atoms.options());
-  AT_DISPATCH_FLOATING_TYPES(atoms.scalar_type(), "condense::sparse_decode", [&] {
-    const scalar_t *v = values.const_data_ptr<scalar_t>(), *a = atoms.const_data_ptr<scalar_t>();
-    const int64_t *index = indices.const_data_ptr<int64_t>();
-    scalar_t *out = result.mutable_data_ptr<scalar_t>();
-    ct::parallelChunks(rows, rowChunk, [&](int64_t begin, int64_t end) {
-      std::fill(out + begin * width, out + end * width, scalar_t(0));
-      for (int64_t b = begin; b < end; ++b)
-        for (int64_t j = b * k; j < (b + 1) * k; ++j)
-          if (v[j] != 0) ct::addScaled(out + b * width, a + index[j] * width, v[j], width);
+  // `values` may be undefined.
+  Code(const Tensor &values_, const Tensor &indices_, const OptionalTensor &offsets_, int64_t features)
+      : values(values_.defined() ? values_.contiguous() : values_), indices(indices_.contiguous()), offsets(offsets_ ? offsets_->contiguous() : Tensor()) {
+    checkShapes(values, indices, offsets);
+    rows = offsets.defined() ? offsets.size(0) - 1 : indices.size(0);
+    k = offsets.defined() ? 0 : indices.size(1);
+    entries = indices.numel();
+    index = indices.const_data_ptr<int64_t>();
+    offset = offsets.defined() ? offsets.const_data_ptr<int64_t>() : nullptr;
+    if (offset) {
+      TORCH_CHECK(offset[0] == 0 && offset[rows] == entries && std::is_sorted(offset, offset + rows + 1), "the offsets of a code must rise from 0 to its ", entries, " entries");
+    }
+    if (entries == 0) return;
+    const auto bounds = std::minmax_element(index, index + entries);
+    TORCH_CHECK(*bounds.first >= 0 && *bounds.second < features, "index out of range: the dictionary has ", features, " features, the indices go from ", *bounds.first, " to ", *bounds.second);
+  }
+
+  static void checkShapes(const Tensor &values, const Tensor &indices, const Tensor &offsets) {
+    TORCH_CHECK(indices.scalar_type() == at::kLong && indices.dim() == (offsets.defined() ? 1 : 2), "indices must be int64, [rows, k] or with offsets [entries], got ", indices.sizes());
+    TORCH_CHECK(!values.defined() || values.sizes() == indices.sizes(), "values ", values.sizes(), " and indices ", indices.sizes(), " differ");
+    TORCH_CHECK(!offsets.defined() || (offsets.scalar_type() == at::kLong && offsets.dim() == 1 && offsets.size(0) > 0), "offsets must be int64 [rows + 1]");
+  }
+
+  int64_t begin(int64_t row) const { return offset ? offset[row] : row * k; }
+  int64_t end(int64_t row) const { return begin(row + 1); }
+
+  bool isFull(int64_t features, int64_t width) const { return width >= denseWidth && entries * denseShare > rows * features; }
+
+  // The code with its zeros, [rows, features].
+  template <typename T>
+  Tensor dense(int64_t features) const {
+    Tensor result = at::zeros({rows, features}, values.options());
+    const T *v = values.const_data_ptr<T>();
+    T *out = result.mutable_data_ptr<T>();
+    ct::parallelChunks(rows, rowChunk, [&](int64_t first, int64_t last) {
+      for (int64_t b = first; b < last; ++b)
+        for (int64_t j = begin(b); j < end(b); ++j) out[b * features + index[j]] += v[j];
     });
-  });
-  return result;
-}
-
-Tensor dotCPU(const Tensor &input_, const Tensor &indices_, const Tensor &atoms_) {
-  const Tensor input = input_.contiguous(), indices = indices_.contiguous(), atoms = atoms_.contiguous();
-  TORCH_CHECK(input.dim() == 2 && atoms.dim() == 2 && input.size(1) == atoms.size(1), "input ", input.sizes(), " and atoms ", atoms.sizes(), " differ in width");
-  checkCode(indices, Tensor(), atoms.size(0));
-  const int64_t rows = indices.size(0), k = indices.size(1), width = atoms.size(1);
-  TORCH_CHECK(input.size(0) == rows, "input ", input.sizes(), " and indices ", indices.sizes(), " differ in rows");
-  Tensor result = at::empty({rows, k}, atoms.options());
-  AT_DISPATCH_FLOATING_TYPES(atoms.scalar_type(), "condense::sparse_dot", [&] {
-    const scalar_t *x = input.const_data_ptr<scalar_t>(), *a = atoms.const_data_ptr<scalar_t>();
-    const int64_t *index = indices.const_data_ptr<int64_t>();
-    scalar_t *out = result.mutable_data_ptr<scalar_t>();
-    ct::parallelChunks(rows, rowChunk, [&](int64_t begin, int64_t end) {
-      for (int64_t b = begin; b < end; ++b)
-        for (int64_t j = b * k; j < (b + 1) * k; ++j) out[j] = ct::dotProduct(x + b * width, a + index[j] * width, width);
-    });
-  });
-  return result;
-}
-
-// Entries of a code ordered by feature: `order[start[f] ..< start[f + 1]]` are the positions that hold f, rising.
-struct ByFeature {
-  std::vector<int64_t> start, order;
-  ByFeature(const int64_t *indices, int64_t count, int64_t features) : start(features + 1), order(count) {
-    for (int64_t i = 0; i < count; ++i) ++start[indices[i] + 1];
-    std::partial_sum(start.begin(), start.end(), start.begin());
-    std::vector<int64_t> next(start.begin(), start.end() - 1);
-    for (int64_t i = 0; i < count; ++i) order[next[indices[i]]++] = i;
+    return result;
   }
 };
 
-Tensor scatterCPU(const Tensor &values_, const Tensor &indices_, const Tensor &input_, int64_t features) {
-  const Tensor values = values_.contiguous(), indices = indices_.contiguous(), input = input_.contiguous();
-  checkCode(indices, values, features);
-  TORCH_CHECK(input.dim() == 2 && input.size(0) == indices.size(0), "input ", input.sizes(), " and indices ", indices.sizes(), " differ in rows");
-  const int64_t k = indices.size(1), width = input.size(1);
-  Tensor result = at::empty({features, width}, input.options());
-  const int64_t *index = indices.const_data_ptr<int64_t>();
-  const ByFeature by(index, indices.numel(), features);
+// The entries of a code by feature: those of f are at start[f] ..< start[f + 1], rows rising.
+struct ByFeature {
+  std::vector<int64_t> start, entry, row;
+
+  ByFeature(const Code &code, int64_t features) : start(features + 1), entry(code.entries), row(code.entries) {
+    for (int64_t i = 0; i < code.entries; ++i) ++start[code.index[i] + 1];
+    std::partial_sum(start.begin(), start.end(), start.begin());
+    std::vector<int64_t> next(start.begin(), start.end() - 1);
+    for (int64_t b = 0; b < code.rows; ++b)
+      for (int64_t i = code.begin(b); i < code.end(b); ++i) {
+        const int64_t place = next[code.index[i]]++;
+        entry[place] = i;
+        row[place] = b;
+      }
+  }
+};
+
+// MARK: CPU kernels
+
+Tensor decodeCPU(const Tensor &values, const Tensor &indices, const OptionalTensor &offsets, const Tensor &atoms_) {
+  const Tensor atoms = atoms_.contiguous();
+  TORCH_CHECK(atoms.dim() == 2, "atoms must be [features, width], got ", atoms.sizes());
+  const int64_t features = atoms.size(0), width = atoms.size(1);
+  const Code code(values, indices, offsets, features);
+  Tensor result;
+  AT_DISPATCH_FLOATING_TYPES(atoms.scalar_type(), "condense::sparse_decode", [&] {
+    if (code.isFull(features, width)) {
+      result = at::mm(code.dense<scalar_t>(features), atoms);
+      return;
+    }
+    result = at::empty({code.rows, width}, atoms.options());
+    const scalar_t *v = code.values.const_data_ptr<scalar_t>(), *a = atoms.const_data_ptr<scalar_t>();
+    scalar_t *out = result.mutable_data_ptr<scalar_t>();
+    ct::parallelChunks(code.rows, rowChunk, [&](int64_t begin, int64_t end) {
+      std::fill(out + begin * width, out + end * width, scalar_t(0));
+      for (int64_t b = begin; b < end; ++b)
+        for (int64_t j = code.begin(b); j < code.end(b); ++j)
+          if (v[j] != 0) ct::addScaled(out + b * width, a + code.index[j] * width, v[j], width);
+    });
+  });
+  return result;
+}
+
+Tensor dotCPU(const Tensor &input_, const Tensor &indices, const OptionalTensor &offsets, const Tensor &atoms_) {
+  const Tensor input = input_.contiguous(), atoms = atoms_.contiguous();
+  TORCH_CHECK(input.dim() == 2 && atoms.dim() == 2 && input.size(1) == atoms.size(1), "input ", input.sizes(), " and atoms ", atoms.sizes(), " differ in width");
+  const int64_t features = atoms.size(0), width = atoms.size(1);
+  const Code code(Tensor(), indices, offsets, features);
+  TORCH_CHECK(input.size(0) == code.rows, "input ", input.sizes(), " and a code of ", code.rows, " rows differ");
+  Tensor result = at::empty(code.indices.sizes(), atoms.options());
+  AT_DISPATCH_FLOATING_TYPES(atoms.scalar_type(), "condense::sparse_dot", [&] {
+    const bool isFull = code.isFull(features, width);
+    const Tensor products = isFull ? at::mm(input, atoms.t()) : Tensor();
+    const scalar_t *p = isFull ? products.const_data_ptr<scalar_t>() : nullptr;
+    const scalar_t *x = input.const_data_ptr<scalar_t>(), *a = atoms.const_data_ptr<scalar_t>();
+    scalar_t *out = result.mutable_data_ptr<scalar_t>();
+    ct::parallelChunks(code.rows, rowChunk, [&](int64_t begin, int64_t end) {
+      for (int64_t b = begin; b < end; ++b)
+        for (int64_t j = code.begin(b); j < code.end(b); ++j)
+          out[j] = p ? p[b * features + code.index[j]] : ct::dotProduct(x + b * width, a + code.index[j] * width, width);
+    });
+  });
+  return result;
+}
+
+Tensor scatterCPU(const Tensor &values, const Tensor &indices, const OptionalTensor &offsets, const Tensor &input_, int64_t features) {
+  const Tensor input = input_.contiguous();
+  const Code code(values, indices, offsets, features);
+  TORCH_CHECK(input.dim() == 2 && input.size(0) == code.rows, "input ", input.sizes(), " and a code of ", code.rows, " rows differ");
+  const int64_t width = input.size(1);
+  Tensor result;
   AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "condense::sparse_scatter", [&] {
-    const scalar_t *v = values.const_data_ptr<scalar_t>(), *x = input.const_data_ptr<scalar_t>();
+    if (code.isFull(features, width)) {
+      result = at::mm(code.dense<scalar_t>(features).t(), input);
+      return;
+    }
+    result = at::empty({features, width}, input.options());
+    const ByFeature by(code, features);
+    const scalar_t *v = code.values.const_data_ptr<scalar_t>(), *x = input.const_data_ptr<scalar_t>();
     scalar_t *out = result.mutable_data_ptr<scalar_t>();
     // Each feature is one worker's alone, and adds its rows in order: no atomics, the same bits always.
     ct::parallelChunks(features, featureChunk, [&](int64_t begin, int64_t end) {
       std::fill(out + begin * width, out + end * width, scalar_t(0));
       for (int64_t f = begin; f < end; ++f)
-        for (int64_t i = by.start[f]; i < by.start[f + 1]; ++i) {
-          const int64_t position = by.order[i];
-          if (v[position] != 0) ct::addScaled(out + f * width, x + (position / k) * width, v[position], width);
-        }
+        for (int64_t i = by.start[f]; i < by.start[f + 1]; ++i)
+          if (const scalar_t value = v[by.entry[i]]; value != 0) ct::addScaled(out + f * width, x + by.row[i] * width, value, width);
     });
   });
   return result;
 }
 
-// Keeps, for each of several rows, the k largest positive numbers seen so far; of equal ones the first.
-template <typename T>
-struct Selector {
-  struct Entry {
-    T value;
-    int64_t index;
-  };
-  const int64_t k, capacity;
-  std::vector<Entry> entries;  // [rows, capacity]
-  std::vector<int64_t> counts;
-  std::vector<T> thresholds;   // what a number must exceed to be among the k largest
-
-  Selector(int64_t rows, int64_t k) : k(k), capacity(2 * k + scanBlock), entries(rows * capacity), counts(rows), thresholds(rows) {}
-
-  void reset() {
-    std::fill(counts.begin(), counts.end(), 0);
-    std::fill(thresholds.begin(), thresholds.end(), T(0));
-  }
-
-  static bool before(const Entry &a, const Entry &b) { return a.value > b.value || (a.value == b.value && a.index < b.index); }
-
-  // Looks at `count` numbers of a row, whose indices start at `first`.
-  void scan(int64_t row, const T *numbers, const T *bias, int64_t first, int64_t count) {
-    Entry *kept = entries.data() + row * capacity;
-    for (int64_t start = 0; start < count; start += scanBlock) {
-      const int64_t length = std::min(scanBlock, count - start);
-      // Nearly every block ends here: after the first few the threshold is high.
-      if (ct::countAbove(numbers + start, bias ? bias + start : nullptr, thresholds[row], length) == 0) continue;
-      for (int64_t i = start; i < start + length; ++i) {
-        const T value = bias ? numbers[i] + bias[i] : numbers[i];
-        if (value > thresholds[row]) kept[counts[row]++] = {value, first + i};
-      }
-      if (counts[row] >= 2 * k) shrink(row);
-    }
-  }
-
-  // Writes a row's result in falling order; places without an active feature hold 0.
-  void finish(int64_t row, T *values, int64_t *indices) {
-    if (counts[row] > k) shrink(row);
-    Entry *kept = entries.data() + row * capacity;
-    std::sort(kept, kept + counts[row], before);
-    for (int64_t j = 0; j < k; ++j) {
-      const bool exists = j < counts[row];
-      values[j] = exists ? kept[j].value : T(0);
-      indices[j] = exists ? kept[j].index : 0;
-    }
-  }
-
- private:
-  void shrink(int64_t row) {
-    Entry *kept = entries.data() + row * capacity;
-    std::nth_element(kept, kept + (k - 1), kept + counts[row], before);
-    counts[row] = k;
-    thresholds[row] = kept[k - 1].value;
-  }
-};
-
-void checkLinear(const Tensor &input, const Tensor &weight, const std::optional<Tensor> &bias, int64_t k) {
-  TORCH_CHECK(input.dim() == 2 && weight.dim() == 2 && input.size(1) == weight.size(1), "input ", input.sizes(), " and weight ", weight.sizes(), " differ in width");
-  TORCH_CHECK(!bias || (bias->dim() == 1 && bias->size(0) == weight.size(0)), "the bias must have one entry a row of the weight ", weight.sizes());
-  TORCH_CHECK(k >= 1 && k <= weight.size(0), "k is ", k, " but there are ", weight.size(0), " features");
-}
-
-// The product is made for a block of features at a time, so that the weight is packed once and the
-// block's pre-activations are still in the cache when they are looked at.
-std::tuple<Tensor, Tensor> topkLinearCPU(const Tensor &input_, const Tensor &weight, const std::optional<Tensor> &bias_, int64_t k) {
-  checkLinear(input_, weight, bias_, k);
-  const Tensor input = input_.contiguous();
-  const Tensor bias = bias_ ? bias_->contiguous() : Tensor();
-  const int64_t rows = input.size(0), features = weight.size(0);
-  const int64_t rowBlock = std::min(rows, std::max(rowChunk, selectionBytes / (32 * (k + scanBlock))));
-  Tensor values = at::empty({rows, k}, input.options()), indices = at::empty({rows, k}, input.options().dtype(at::kLong));
-  Tensor buffer = at::empty({rowBlock * std::min(features, productFeatures)}, input.options());
-  AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "condense::topk_linear", [&] {
-    const scalar_t *b = bias.defined() ? bias.const_data_ptr<scalar_t>() : nullptr;
-    scalar_t *v = values.mutable_data_ptr<scalar_t>();
-    int64_t *index = indices.mutable_data_ptr<int64_t>();
-    Selector<scalar_t> selector(rowBlock, k);
-    for (int64_t row = 0; row < rows; row += rowBlock) {
-      const int64_t height = std::min(rowBlock, rows - row);
-      const Tensor slice = input.narrow(0, row, height);
-      selector.reset();
-      for (int64_t feature = 0; feature < features; feature += productFeatures) {
-        const int64_t width = std::min(productFeatures, features - feature);
-        Tensor product = buffer.narrow(0, 0, height * width).view({height, width});
-        at::mm_out(product, slice, weight.narrow(0, feature, width).t());
-        const scalar_t *pre = product.const_data_ptr<scalar_t>();
-        ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
-          for (int64_t r = begin; r < end; ++r) selector.scan(r, pre + r * width, b ? b + feature : nullptr, feature, width);
-        });
-      }
-      ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
-        for (int64_t r = begin; r < end; ++r) selector.finish(r, v + (row + r) * k, index + (row + r) * k);
-      });
-    }
-  });
-  return {values, indices};
-}
-
 // MARK: Any other device, composed of libtorch's operators
 
-Tensor decodeComposite(const Tensor &values, const Tensor &indices, const Tensor &atoms) {
-  Tensor result = at::zeros({indices.size(0), atoms.size(1)}, atoms.options());
-  for (int64_t j = 0; j < indices.size(1); ++j) result.addcmul_(atoms.index_select(0, indices.select(1, j)), values.narrow(1, j, 1));
+// Calls `body(entries, rows)` with int64 index tensors for blocks of a code's entries.
+template <typename Body>
+void forEachBlock(const Tensor &indices, const OptionalTensor &offsets, const Body &body) {
+  const int64_t entries = indices.numel();
+  const Tensor counts = offsets ? offsets->diff() : Tensor();
+  const Tensor rows = offsets ? at::repeat_interleave(counts) : at::arange(indices.size(0), indices.options()).repeat_interleave(indices.size(1));
+  for (int64_t start = 0; start < entries; start += entryBlock) {
+    const int64_t length = std::min(entryBlock, entries - start);
+    body(start, length, rows.narrow(0, start, length));
+  }
+}
+
+Tensor decodeComposite(const Tensor &values, const Tensor &indices, const OptionalTensor &offsets, const Tensor &atoms) {
+  Code::checkShapes(values, indices, offsets.value_or(Tensor()));
+  const Tensor v = values.reshape(-1), index = indices.reshape(-1);
+  Tensor result = at::zeros({offsets ? offsets->size(0) - 1 : indices.size(0), atoms.size(1)}, atoms.options());
+  forEachBlock(indices, offsets, [&](int64_t start, int64_t length, const Tensor &rows) {
+    result.index_add_(0, rows, atoms.index_select(0, index.narrow(0, start, length)) * v.narrow(0, start, length).unsqueeze(1));
+  });
   return result;
 }
 
-Tensor dotComposite(const Tensor &input, const Tensor &indices, const Tensor &atoms) {
-  Tensor result = at::empty(indices.sizes(), atoms.options());
-  for (int64_t j = 0; j < indices.size(1); ++j) result.select(1, j).copy_((input * atoms.index_select(0, indices.select(1, j))).sum(1));
-  return result;
+Tensor dotComposite(const Tensor &input, const Tensor &indices, const OptionalTensor &offsets, const Tensor &atoms) {
+  Code::checkShapes(Tensor(), indices, offsets.value_or(Tensor()));
+  const Tensor index = indices.reshape(-1);
+  Tensor result = at::empty({indices.numel()}, atoms.options());
+  forEachBlock(indices, offsets, [&](int64_t start, int64_t length, const Tensor &rows) {
+    result.narrow(0, start, length).copy_((input.index_select(0, rows) * atoms.index_select(0, index.narrow(0, start, length))).sum(1));
+  });
+  return result.view(indices.sizes());
 }
 
-Tensor scatterComposite(const Tensor &values, const Tensor &indices, const Tensor &input, int64_t features) {
+Tensor scatterComposite(const Tensor &values, const Tensor &indices, const OptionalTensor &offsets, const Tensor &input, int64_t features) {
+  Code::checkShapes(values, indices, offsets.value_or(Tensor()));
+  const Tensor v = values.reshape(-1), index = indices.reshape(-1);
   Tensor result = at::zeros({features, input.size(1)}, input.options());
-  for (int64_t j = 0; j < indices.size(1); ++j) result.index_add_(0, indices.select(1, j), values.narrow(1, j, 1) * input);
+  forEachBlock(indices, offsets, [&](int64_t start, int64_t length, const Tensor &rows) {
+    result.index_add_(0, index.narrow(0, start, length), input.index_select(0, rows) * v.narrow(0, start, length).unsqueeze(1));
+  });
   return result;
 }
 
-std::tuple<Tensor, Tensor> topkLinearComposite(const Tensor &input, const Tensor &weight, const std::optional<Tensor> &bias, int64_t k) {
-  checkLinear(input, weight, bias, k);
-  const Tensor pre = bias ? at::addmm(*bias, input, weight.t()) : at::mm(input, weight.t());
-  auto [values, indices] = pre.topk(k, 1);
-  return {values.clamp_min(0), indices};
-}
+// MARK: Gradients
 
-// MARK: Through the dispatcher, and gradients
-
-template <typename Signature>
-auto typed(const char *name) {
-  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
-}
-
-Tensor decode(const Tensor &values, const Tensor &indices, const Tensor &atoms) {
-  static auto op = typed<Tensor(const Tensor &, const Tensor &, const Tensor &)>("condense::sparse_decode");
-  return op.call(values, indices, atoms);
-}
-
-Tensor dot(const Tensor &input, const Tensor &indices, const Tensor &atoms) {
-  static auto op = typed<Tensor(const Tensor &, const Tensor &, const Tensor &)>("condense::sparse_dot");
-  return op.call(input, indices, atoms);
-}
-
-Tensor scatter(const Tensor &values, const Tensor &indices, const Tensor &input, int64_t features) {
-  static auto op = typed<Tensor(const Tensor &, const Tensor &, const Tensor &, int64_t)>("condense::sparse_scatter");
-  return op.call(values, indices, input, features);
-}
+// Offsets come last: an absent tensor is no input of the graph, and would shift the numbers of those behind it.
 
 struct Decode : public torch::autograd::Function<Decode> {
-  static Tensor forward(AutogradContext *context, const Tensor &values, const Tensor &indices, const Tensor &atoms) {
-    context->save_for_backward({values, indices, atoms});
+  static Tensor forward(AutogradContext *context, const Tensor &values, const Tensor &indices, const Tensor &atoms, const OptionalTensor &offsets) {
+    context->save_for_backward({values, indices, atoms, offsets.value_or(Tensor())});
     at::AutoDispatchBelowADInplaceOrView below;
-    return decode(values, indices, atoms);
+    return ct::sparseDecode(values, indices, offsets, atoms);
   }
   static variable_list backward(AutogradContext *context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor &values = saved[0], &indices = saved[1], &atoms = saved[2], &gradient = gradients[0];
-    return {context->needs_input_grad(0) ? dot(gradient, indices, atoms) : Tensor(), Tensor(),
-            context->needs_input_grad(2) ? scatter(values, indices, gradient, atoms.size(0)) : Tensor()};
+    const OptionalTensor offsets = ct::optional(saved[3]);
+    return {context->needs_input_grad(0) ? ct::sparseDot(gradient, indices, offsets, atoms) : Tensor(), Tensor(),
+            context->needs_input_grad(2) ? ct::sparseScatter(values, indices, offsets, gradient, atoms.size(0)) : Tensor(), Tensor()};
   }
 };
 
 struct Dot : public torch::autograd::Function<Dot> {
-  static Tensor forward(AutogradContext *context, const Tensor &input, const Tensor &indices, const Tensor &atoms) {
-    context->save_for_backward({input, indices, atoms});
+  static Tensor forward(AutogradContext *context, const Tensor &input, const Tensor &indices, const Tensor &atoms, const OptionalTensor &offsets) {
+    context->save_for_backward({input, indices, atoms, offsets.value_or(Tensor())});
     at::AutoDispatchBelowADInplaceOrView below;
-    return dot(input, indices, atoms);
+    return ct::sparseDot(input, indices, offsets, atoms);
   }
   static variable_list backward(AutogradContext *context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor &input = saved[0], &indices = saved[1], &atoms = saved[2], &gradient = gradients[0];
-    return {context->needs_input_grad(0) ? decode(gradient, indices, atoms) : Tensor(), Tensor(),
-            context->needs_input_grad(2) ? scatter(gradient, indices, input, atoms.size(0)) : Tensor()};
+    const OptionalTensor offsets = ct::optional(saved[3]);
+    return {context->needs_input_grad(0) ? ct::sparseDecode(gradient, indices, offsets, atoms) : Tensor(), Tensor(),
+            context->needs_input_grad(2) ? ct::sparseScatter(gradient, indices, offsets, input, atoms.size(0)) : Tensor(), Tensor()};
   }
 };
 
 struct Scatter : public torch::autograd::Function<Scatter> {
-  static Tensor forward(AutogradContext *context, const Tensor &values, const Tensor &indices, const Tensor &input, int64_t features) {
-    context->save_for_backward({values, indices, input});
+  static Tensor forward(AutogradContext *context, const Tensor &values, const Tensor &indices, const Tensor &input, const OptionalTensor &offsets, int64_t features) {
+    context->save_for_backward({values, indices, input, offsets.value_or(Tensor())});
     at::AutoDispatchBelowADInplaceOrView below;
-    return scatter(values, indices, input, features);
+    return ct::sparseScatter(values, indices, offsets, input, features);
   }
   static variable_list backward(AutogradContext *context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor &values = saved[0], &indices = saved[1], &input = saved[2], &gradient = gradients[0];
-    return {context->needs_input_grad(0) ? dot(input, indices, gradient) : Tensor(), Tensor(),
-            context->needs_input_grad(2) ? decode(values, indices, gradient) : Tensor(), Tensor()};
+    const OptionalTensor offsets = ct::optional(saved[3]);
+    return {context->needs_input_grad(0) ? ct::sparseDot(input, indices, offsets, gradient) : Tensor(), Tensor(),
+            context->needs_input_grad(2) ? ct::sparseDecode(values, indices, offsets, gradient) : Tensor(), Tensor(), Tensor()};
   }
 };
-
-struct TopkLinear : public torch::autograd::Function<TopkLinear> {
-  static variable_list forward(AutogradContext *context, const Tensor &input, const Tensor &weight, const std::optional<Tensor> &bias, int64_t k) {
-    at::AutoDispatchBelowADInplaceOrView below;
-    static auto op = typed<std::tuple<Tensor, Tensor>(const Tensor &, const Tensor &, const std::optional<Tensor> &, int64_t)>("condense::topk_linear");
-    auto [values, indices] = op.call(input, weight, bias, k);
-    context->mark_non_differentiable({indices});
-    context->save_for_backward({input, weight, values.gt(0), indices});
-    context->saved_data["has_bias"] = bias.has_value();
-    return {values, indices};
-  }
-  static variable_list backward(AutogradContext *context, variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    const Tensor &input = saved[0], &weight = saved[1], &positive = saved[2], &indices = saved[3];
-    const Tensor gradient = gradients[0] * positive;  // ReLU: unused places carry no gradient
-    const int64_t features = weight.size(0);
-    return {context->needs_input_grad(0) ? decode(gradient, indices, weight) : Tensor(),
-            context->needs_input_grad(1) ? scatter(gradient, indices, input, features) : Tensor(),
-            // An absent bias is no input of the graph and has no number to ask by.
-            context->saved_data["has_bias"].toBool() && context->needs_input_grad(2) ? at::zeros({features}, gradient.options()).scatter_add(0, indices.reshape(-1), gradient.reshape(-1)) : Tensor(),
-            Tensor()};
-  }
-};
-
-std::tuple<Tensor, Tensor> topkLinearAutograd(const Tensor &input, const Tensor &weight, const std::optional<Tensor> &bias, int64_t k) {
-  auto results = TopkLinear::apply(input, weight, bias, k);
-  return {results[0], results[1]};
-}
 
 }  // namespace
 
-TORCH_LIBRARY(condense, library) {
-  library.def("sparse_decode(Tensor values, Tensor indices, Tensor atoms) -> Tensor");
-  library.def("sparse_dot(Tensor input, Tensor indices, Tensor atoms) -> Tensor");
-  library.def("sparse_scatter(Tensor values, Tensor indices, Tensor input, int features) -> Tensor");
-  library.def("topk_linear(Tensor input, Tensor weight, Tensor? bias, int k) -> (Tensor, Tensor)");
+// MARK: Through the dispatcher
+
+at::Tensor ct::sparseDecode(const Tensor &values, const Tensor &indices, const OptionalTensor &offsets, const Tensor &atoms) {
+  static auto op = operatorNamed<Tensor(const Tensor &, const Tensor &, const OptionalTensor &, const Tensor &)>("condense::sparse_decode");
+  return op.call(values, indices, offsets, atoms);
+}
+
+at::Tensor ct::sparseDot(const Tensor &input, const Tensor &indices, const OptionalTensor &offsets, const Tensor &atoms) {
+  static auto op = operatorNamed<Tensor(const Tensor &, const Tensor &, const OptionalTensor &, const Tensor &)>("condense::sparse_dot");
+  return op.call(input, indices, offsets, atoms);
+}
+
+at::Tensor ct::sparseScatter(const Tensor &values, const Tensor &indices, const OptionalTensor &offsets, const Tensor &input, int64_t features) {
+  static auto op = operatorNamed<Tensor(const Tensor &, const Tensor &, const OptionalTensor &, const Tensor &, int64_t)>("condense::sparse_scatter");
+  return op.call(values, indices, offsets, input, features);
+}
+
+TORCH_LIBRARY_FRAGMENT(condense, library) {
+  library.def("sparse_decode(Tensor values, Tensor indices, Tensor? offsets, Tensor atoms) -> Tensor");
+  library.def("sparse_dot(Tensor input, Tensor indices, Tensor? offsets, Tensor atoms) -> Tensor");
+  library.def("sparse_scatter(Tensor values, Tensor indices, Tensor? offsets, Tensor input, int features) -> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(condense, CPU, library) {
   library.impl("sparse_decode", decodeCPU);
   library.impl("sparse_dot", dotCPU);
   library.impl("sparse_scatter", scatterCPU);
-  library.impl("topk_linear", topkLinearCPU);
 }
 
 TORCH_LIBRARY_IMPL(condense, CompositeExplicitAutograd, library) {
   library.impl("sparse_decode", decodeComposite);
   library.impl("sparse_dot", dotComposite);
   library.impl("sparse_scatter", scatterComposite);
-  library.impl("topk_linear", topkLinearComposite);
 }
 
 TORCH_LIBRARY_IMPL(condense, Autograd, library) {
-  library.impl("sparse_decode", [](const Tensor &v, const Tensor &i, const Tensor &a) { return Decode::apply(v, i, a); });
-  library.impl("sparse_dot", [](const Tensor &x, const Tensor &i, const Tensor &a) { return Dot::apply(x, i, a); });
-  library.impl("sparse_scatter", [](const Tensor &v, const Tensor &i, const Tensor &x, int64_t f) { return Scatter::apply(v, i, x, f); });
-  library.impl("topk_linear", topkLinearAutograd);
+  library.impl("sparse_decode", [](const Tensor &v, const Tensor &i, const OptionalTensor &o, const Tensor &a) {
+    return Decode::apply(v, i, a, o);
+  });
+  library.impl("sparse_dot", [](const Tensor &x, const Tensor &i, const OptionalTensor &o, const Tensor &a) {
+    return Dot::apply(x, i, a, o);
+  });
+  library.impl("sparse_scatter", [](const Tensor &v, const Tensor &i, const OptionalTensor &o, const Tensor &x, int64_t f) {
+    return Scatter::apply(v, i, x, o, f);
+  });
 }

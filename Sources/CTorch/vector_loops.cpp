@@ -3,6 +3,8 @@
 #include "ctorch.h"
 #include "parallel.h"
 
+#include <cmath>
+
 // One text for both types: the attribute that compiles a function per instruction set takes no templates.
 #define CT_LOOPS(T)                                                                             \
   CT_VECTORIZED void addScaled(T *y, const T *x, T a, int64_t count) {                          \
@@ -19,6 +21,24 @@
       for (int64_t i = 0; i < count; ++i) found += x[i] > threshold;                            \
     } else {                                                                                    \
       for (int64_t i = 0; i < count; ++i) found += x[i] + bias[i] > threshold;                  \
+    }                                                                                           \
+    return found;                                                                               \
+  }                                                                                             \
+  CT_VECTORIZED int32_t countMagnitudeAbove(const T *x, const T *bias, T threshold, int64_t count) { \
+    int32_t found = 0;                                                                          \
+    if (bias == nullptr) {                                                                      \
+      for (int64_t i = 0; i < count; ++i) found += std::abs(x[i]) > threshold;                  \
+    } else {                                                                                    \
+      for (int64_t i = 0; i < count; ++i) found += std::abs(x[i] + bias[i]) > threshold;        \
+    }                                                                                           \
+    return found;                                                                               \
+  }                                                                                             \
+  CT_VECTORIZED int32_t countAboveEach(const T *x, const T *bias, const T *thresholds, int64_t count) { \
+    int32_t found = 0;                                                                          \
+    if (bias == nullptr) {                                                                      \
+      for (int64_t i = 0; i < count; ++i) found += x[i] > thresholds[i];                        \
+    } else {                                                                                    \
+      for (int64_t i = 0; i < count; ++i) found += x[i] + bias[i] > thresholds[i];              \
     }                                                                                           \
     return found;                                                                               \
   }

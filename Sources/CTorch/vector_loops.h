@@ -17,4 +17,12 @@ double dotProduct(const double *x, const double *y, int64_t count);
 int32_t countAbove(const float *x, const float *bias, float threshold, int64_t count);
 int32_t countAbove(const double *x, const double *bias, double threshold, int64_t count);
 
+// How many |x + bias| are above the threshold; `bias` may be null.
+int32_t countMagnitudeAbove(const float *x, const float *bias, float threshold, int64_t count);
+int32_t countMagnitudeAbove(const double *x, const double *bias, double threshold, int64_t count);
+
+// How many x + bias are above thresholds of their own; `bias` may be null.
+int32_t countAboveEach(const float *x, const float *bias, const float *thresholds, int64_t count);
+int32_t countAboveEach(const double *x, const double *bias, const double *thresholds, int64_t count);
+
 }  // namespace ct

@@ -1,5 +1,6 @@
 public import Experiments
 import SparseAutoencoders
+internal import Suggestions
 
 /// The methods this package implements.
 public enum Methods {

@@ -24,10 +24,15 @@ struct DemoCommand: ParsableCommand {
         } catch {
             Terminal.error("the report will show tables instead of charts: \(error)")
         }
-        let outcome = try options.execute(method: "demo", title: "Demonstration", defaults: AutoencoderWorkflow()) { session in
-            try SAESession.fetch(session.configuration.collection.model, session.progress)
-            try SAESession.fetch(session.configuration.collection.text, session.progress)
-            return try session.configuration.run(
+        let prepare: (AutoencoderWorkflow) throws -> Void = { configuration in
+            try SAESession.fetch(configuration.collection.model, options.output.progress())
+            _ = try TextModel.location(of: configuration.collection.model)
+            try SAESession.fetch(configuration.collection.text, options.output.progress())
+        }
+        let outcome = try options.execute(
+            command: "demo", method: "demo", title: "Demonstration", defaults: AutoencoderWorkflow(), prepare: prepare
+        ) { session in
+            try session.configuration.run(
                 in: session.run, settings: session.settings, progress: session.progress, cancellation: session.cancellation)
         }
         try options.printOutcome(outcome)

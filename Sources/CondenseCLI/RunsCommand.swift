@@ -1,6 +1,7 @@
 public import ArgumentParser
 public import Experiments
 import Foundation
+import Suggestions
 
 extension RunState: ExpressibleByArgument {}
 

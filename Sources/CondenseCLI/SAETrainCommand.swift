@@ -43,6 +43,10 @@ struct SAETrainCommand: ParsableCommand {
         if options.resume == nil, options.config == nil, store == nil {
             throw ValidationError("give the folder of an activation store, or --resume a run")
         }
+        let ownOptions: [Any?] = [store, architecture, dictionarySize, k, steps, batchSize, learningRate]
+        if options.resume != nil, ownOptions.contains(where: { $0 != nil }) {
+            throw ValidationError("--resume continues a run with the settings it has; leave out the store and all settings")
+        }
         if let architecture, SAEArchitecture(named: architecture) == nil {
             throw ValidationError("there is no architecture '\(architecture)': choose one of \(SAEArchitecture.names.joined(separator: ", "))")
         }
@@ -56,13 +60,13 @@ struct SAETrainCommand: ParsableCommand {
             settings.k = k
             defaults.training.architecture = .topK(settings)
         }
-        if options.resume == nil {
-            if let store { options.changes.append("store='\(store.replacing("'", with: "''"))'") }
-            let numbers = [("dictionarySize", dictionarySize), ("steps", steps), ("batchSize", batchSize)]
-            options.changes += numbers.compactMap { key, value in value.map { "training.\(key)=\($0)" } }
-            if let learningRate { options.changes.append("training.learningRate=\(learningRate)") }
-        }
-        let outcome = try options.execute(method: "sae-train", title: "Sparse autoencoder", defaults: defaults) { session in
+        if let store { options.changes.append("store='\(store.replacing("'", with: "''"))'") }
+        let numbers = [("dictionarySize", dictionarySize), ("steps", steps), ("batchSize", batchSize)]
+        options.changes += numbers.compactMap { key, value in value.map { "training.\(key)=\($0)" } }
+        if let learningRate { options.changes.append("training.learningRate=\(learningRate)") }
+        let outcome = try options.execute(
+            command: "sae train", method: "sae-train", title: "Sparse autoencoder", defaults: defaults, prepare: { _ = try SAESession.store($0.store) }
+        ) { session in
             let configuration = session.configuration
             let autoencoder = try trainOnStore(
                 configuration, settings: session.settings, run: session.run, progress: session.progress, cancellation: session.cancellation)

@@ -26,13 +26,16 @@ extension RunOptions {
     /// 130 and says how to resume.
     ///
     /// - Parameters:
+    ///   - command: the command as it is typed, e.g. `sae train`.
     ///   - method: name of the run, e.g. `sae-train`.
     ///   - title: name for people.
     ///   - defaults: settings before `--config` and `--set`.
+    ///   - prepare: fetches and checks what the settings name, before a run directory is made.
     func execute<C: RunConfiguration>(
-        method: String, title: String, defaults: C = C(), _ body: (RunSession<C>) throws -> Report
+        command: String, method: String, title: String, defaults: C = C(), prepare: (C) throws -> Void = { _ in },
+        _ body: (RunSession<C>) throws -> Report
     ) throws -> RunOutcome {
-        let session = try begin(method: method, title: title, defaults: defaults)
+        let session = try begin(method: method, title: title, defaults: defaults, prepare: prepare)
         let run = session.run
         do {
             let report = try body(session)
@@ -40,7 +43,6 @@ extension RunOptions {
         } catch let interruption as RunInterrupted {
             try run.markInterrupted()
             session.progress.end()
-            let command = (CommandLine.arguments.dropFirst().prefix { !$0.hasPrefix("-") }).joined(separator: " ")
             Terminal.error(
                 "\(interruption) at step \(run.record.step); continue with: condense \(command) --resume \(run.directory.shellPath)")
             throw ExitCode(130)
@@ -66,7 +68,9 @@ extension RunOptions {
         Terminal.print("report: \(outcome.report)")
     }
 
-    private func begin<C: RunConfiguration>(method: String, title: String, defaults: C) throws -> RunSession<C> {
+    private func begin<C: RunConfiguration>(
+        method: String, title: String, defaults: C, prepare: (C) throws -> Void
+    ) throws -> RunSession<C> {
         let index = listing()
         let run: Run
         let resolved: ResolvedConfiguration<C>
@@ -78,10 +82,12 @@ extension RunOptions {
             }
             resolved = try Run.configuration(C.self, of: directory)
             try ComputeOptions.apply(resolved.settings)
+            try prepare(resolved.configuration)
             run = try Run.resume(directory, index: index)
         } else {
             resolved = try resolve(defaults)
             try ComputeOptions.apply(resolved.settings)
+            try prepare(resolved.configuration)
             run = try Run.create(
                 in: out.map { URL(filePath: $0, directoryHint: .isDirectory) }, method: method, title: title,
                 configuration: resolved, command: Array(CommandLine.arguments.dropFirst()),

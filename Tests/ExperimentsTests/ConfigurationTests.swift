@@ -1,6 +1,7 @@
 import Experiments
 import Foundation
 import Testing
+import Suggestions
 
 /// Every form a setting can take.
 private struct Settings: RunConfiguration {

@@ -32,36 +32,101 @@ import Torch
         #expect(order.isEqual(to: code.values), "activations come in falling order")
     }
 
+    @Test(arguments: cases) func signedTopKKeepsTheLargestMagnitudes(_ size: Case) {
+        let x = normal([size.rows, size.width]), weight = normal([size.features, size.width]), bias = normal([size.features])
+        let pre = x.linear(weight: weight, bias: bias)
+        let indices = pre.abs().topK(size.k).indices
+        let expected = Tensor.zeros(like: pre).scatterAdding(pre.gatheredElements(at: indices), at: indices)
+        let code = x.topKLinear(weight: weight, bias: bias, k: size.k, signed: true)
+        #expect(code.dense().isClose(to: expected, relative: 1e-12, absolute: 1e-12))
+        let negated = (-x).topKLinear(weight: weight, bias: -bias, k: size.k, signed: true)
+        #expect(negated.dense().isEqual(to: -code.dense()), "an odd function")
+    }
+
+    @Test(arguments: cases) func thresholdLinearEqualsDenseComposition(_ size: Case) {
+        let x = normal([size.rows, size.width]), weight = normal([size.features, size.width]), bias = normal([size.features])
+        let pre = x.linear(weight: weight, bias: bias)
+        let relu = x.thresholdLinear(weight: weight, bias: bias)
+        #expect(relu.dense().isClose(to: pre.relu(), relative: 1e-12, absolute: 1e-12))
+        #expect(relu.offsets?.shape == [size.rows + 1] && relu.values.rank == 1 && relu.rowCount == size.rows)
+        let threshold = normal([size.features]).abs() * 3
+        let jump = x.thresholdLinear(weight: weight, bias: bias, threshold: threshold)
+        #expect(jump.dense().isClose(to: pre * (pre .> threshold).to(dtype: .float64), relative: 1e-12, absolute: 1e-12))
+    }
+
+    @Test(arguments: cases, [1, 40, 1_000_000]) func batchTopKKeepsTheLargestOfAllRows(_ size: Case, _ count: Int) {
+        let x = normal([size.rows, size.width]), weight = normal([size.features, size.width]), bias = normal([size.features])
+        let pre = x.linear(weight: weight, bias: bias)
+        let all = pre.reshaped([-1])
+        let (values, indices) = all.topK(Swift.min(count, all.elementCount))
+        let expected = Tensor.zeros(like: all).scatterAdding(values.relu(), at: indices).reshaped(pre.shape)
+        let code = x.batchTopKLinear(weight: weight, bias: bias, count: count)
+        #expect(code.dense().isClose(to: expected, relative: 1e-12, absolute: 1e-12))
+    }
+
+    /// Enough features for several blocks of the product, so that what is kept is thinned out on the way.
+    @Test func selectionsAcrossBlocksOfFeatures() {
+        let x = normal([40, 8], .float32), weight = normal([5_000, 8], .float32)
+        let pre = x.linear(weight: weight)
+        let limit = pre.reshaped([-1]).topK(700).values[699].item()
+        #expect(x.batchTopKLinear(weight: weight, count: 700).values.elementCount == 700)
+        let kept = x.batchTopKLinear(weight: weight, count: 700).dense()
+        #expect(kept.isClose(to: pre * (pre .>= limit).to(dtype: .float32), relative: 1e-5, absolute: 1e-5))
+        #expect(x.topKLinear(weight: weight, k: 30).values.isClose(to: pre.topK(30).values, relative: 1e-5, absolute: 1e-5))
+    }
+
     @Test func equalActivationsKeepTheFirst() {
         let code = Tensor([[1.0]]).topKLinear(weight: Tensor.ones([200, 1], dtype: .float64), k: 3)
         #expect(code.indices.scalars(as: Int.self) == [0, 1, 2])
+        let batch = Tensor([[1.0], [1.0]]).batchTopKLinear(weight: Tensor.ones([200, 1], dtype: .float64), count: 203)
+        #expect(batch.offsets?.scalars(as: Int.self) == [0, 200, 203])
+        #expect(batch.indices[200...].scalars(as: Int.self) == [0, 1, 2])
     }
 
     @Test func negativeActivationsAreNoFeatures() {
-        let code = Tensor([[1.0], [-1.0]]).topKLinear(weight: Tensor([[1.0], [-1.0], [2.0]]), k: 3)
-        #expect(code.values.scalars(as: Double.self) == [2, 1, 0, 1, 0, 0])
+        let x = Tensor([[1.0], [-1.0]]), weight = Tensor([[1.0], [-1.0], [2.0]])
+        #expect(x.topKLinear(weight: weight, k: 3).values.scalars(as: Double.self) == [2, 1, 0, 1, 0, 0])
+        #expect(x.batchTopKLinear(weight: weight, count: 5).values.scalars(as: Double.self) == [1, 2, 1])
+        let silent = Tensor([[0.0]]).thresholdLinear(weight: weight)
+        #expect(silent.values.shape == [0] && silent.decoded(atoms: weight).scalars(as: Double.self) == [0])
     }
 
-    @Test(arguments: cases) func decodeDotScatterEqualDenseProducts(_ size: Case) {
+    enum Selection: CaseIterable {
+        case topK, signedTopK, threshold, batchTopK
+
+        func callAsFunction(_ x: Tensor, _ weight: Tensor, _ bias: Tensor, k: Int) -> SparseCode {
+            switch self {
+            case .topK: x.topKLinear(weight: weight, bias: bias, k: k)
+            case .signedTopK: x.topKLinear(weight: weight, bias: bias, k: k, signed: true)
+            case .threshold: x.thresholdLinear(weight: weight, bias: bias, threshold: Tensor.full([weight.size(0)], 2, dtype: .float64))
+            case .batchTopK: x.batchTopKLinear(weight: weight, bias: bias, count: k * x.size(0))
+            }
+        }
+    }
+
+    @Test(arguments: cases, Selection.allCases) func decodeDotScatterEqualDenseProducts(_ size: Case, _ select: Selection) {
         let x = normal([size.rows, size.width]), atoms = normal([size.features, size.width])
-        let code = x.topKLinear(weight: atoms, k: size.k)
+        let code = select(x, atoms, Tensor.zeros([size.features], dtype: .float64), k: size.k)
         let dense = code.dense()
         #expect(code.decoded(atoms: atoms).isClose(to: dense.matmul(atoms), relative: 1e-10, absolute: 1e-10))
         #expect(code.scattered(x).isClose(to: dense.transposed().matmul(x), relative: 1e-10, absolute: 1e-10))
-        let products = x.linear(weight: atoms).gatheredElements(at: code.indices)
+        let places = (code.entryRows * size.features + code.indices).reshaped([-1])
+        let products = x.linear(weight: atoms).reshaped([-1]).gathered(indices: places).reshaped(code.values.shape)
         #expect(code.dotProducts(of: x, atoms: atoms).isClose(to: products, relative: 1e-10, absolute: 1e-10))
     }
 
-    /// Gradients of the whole path x → code → x̂ against those of the dense composition, and of second order.
-    @Test(arguments: cases) func gradientsEqualDenseComposition(_ size: Case) {
+    /// Gradients of the whole path x → code → x̂ against those of the dense composition with the same selection, and of
+    /// second order.
+    @Test(arguments: cases, Selection.allCases) func gradientsEqualDenseComposition(_ size: Case, _ select: Selection) {
         let x = normal([size.rows, size.width]).requiringGrad(), weight = normal([size.features, size.width]).requiringGrad()
         let bias = normal([size.features]).requiringGrad(), atoms = normal([size.features, size.width]).requiringGrad()
         let inputs = [x, weight, bias, atoms]
-        let fused = gradients(
-            of: x.topKLinear(weight: weight, bias: bias, k: size.k).decoded(atoms: atoms).power(3).sum(), withRespectTo: inputs, createGraph: true)
-        let dense = gradients(
-            of: denseCode(x, weight, bias, k: size.k).matmul(atoms).power(3).sum(), withRespectTo: inputs, createGraph: true)
-        for (a, b) in zip(fused, dense) { #expect(a.isClose(to: b, relative: 1e-9, absolute: 1e-8)) }
+        let code = select(x, weight, bias, k: size.k)
+        let mask = withoutGradients { code.with(values: code.values.detached().notEquals(0).to(dtype: .float64)).dense() }
+        let fused = gradients(of: code.decoded(atoms: atoms).power(3).sum(), withRespectTo: inputs, createGraph: true)
+        let composed = (x.linear(weight: weight, bias: bias) * mask).matmul(atoms)
+        let dense = gradients(of: composed.power(3).sum(), withRespectTo: inputs, createGraph: true)
+        for (a, b) in zip(fused, dense) { #expect(a.isClose(to: b, relative: 1e-9, absolute: 1e-8 * Swift.max(1, b.abs().max().item()))) }
         func second(_ first: [Tensor]) -> [Tensor] {
             gradients(of: first.map { $0.squared().sum() }.reduce(Tensor(scalar: 0.0), +), withRespectTo: inputs)
         }
@@ -96,5 +161,8 @@ import Torch
         #expect(message { _ = x.topKLinear(weight: Tensor.ones([4, 2]), k: 1) }.contains("differ in width"))
         let outside = SparseCode(values: Tensor.ones([1, 1]), indices: Tensor([4], shape: [1, 1]), featureCount: 4)
         #expect(message { _ = outside.decoded(atoms: atoms) }.contains("index out of range"))
+        let falling = SparseCode(values: Tensor.ones([2]), indices: Tensor([0, 1]), offsets: Tensor([0, 3, 2]), featureCount: 4)
+        #expect(message { _ = falling.decoded(atoms: atoms) }.contains("offsets of a code must rise"))
+        #expect(message { _ = x.batchTopKLinear(weight: atoms, count: 0) }.contains("must be positive"))
     }
 }

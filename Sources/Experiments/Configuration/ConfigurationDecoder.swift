@@ -1,4 +1,5 @@
 import Foundation
+internal import Suggestions
 
 /// Decodes a configuration tree and notes which keys were asked for, so that the others can be reported.
 struct ConfigurationDecoder {

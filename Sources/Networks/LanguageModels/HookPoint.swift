@@ -1,3 +1,5 @@
+internal import Suggestions
+
 /// A named place in a decoder where activations can be read or replaced. Names are TransformerLens's.
 ///
 /// Shapes: B batch, T positions of this pass, S all positions seen, D hidden size, H heads, K key/value heads, d head size,
@@ -106,12 +108,13 @@ extension HookPoint: CustomStringConvertible {
 /// A hook point's name that a model does not have.
 public struct UnknownHookPointError: Error, CustomStringConvertible, Equatable, Sendable {
     public let name: String
-    /// The existing name that differs from it in the fewest characters.
-    public let nearest: String
+    /// The existing name that was most likely meant, if there is one near.
+    public let nearest: String?
     public let layerCount: Int
 
     public var description: String {
-        "there is no hook point '\(name)' in a model of \(layerCount) blocks; did you mean '\(nearest)'?"
+        "there is no hook point '\(name)' in a model of \(layerCount) blocks; "
+            + (nearest.map { "did you mean '\($0)'?" } ?? "names are TransformerLens's, e.g. 'blocks.\(layerCount / 2).hook_resid_post'")
     }
 }
 
@@ -121,25 +124,8 @@ extension HookPoint {
     public init(parsing name: String, layerCount: Int) throws(UnknownHookPointError) {
         let points = Self.all(layerCount: layerCount)
         guard let point = points.first(where: { $0.name == name }) else {
-            let target = Array(name.utf8.prefix(200))
-            let nearest = points.map(\.name).min { editDistance(Array($0.utf8), target) < editDistance(Array($1.utf8), target) }
-            throw UnknownHookPointError(name: name, nearest: nearest ?? "", layerCount: layerCount)
+            throw UnknownHookPointError(name: name, nearest: nearestName(to: name, among: points.map(\.name)), layerCount: layerCount)
         }
         self = point
     }
-}
-
-/// Levenshtein's distance: the fewest insertions, deletions and replacements that turn `a` into `b`.
-func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-    var row = Array(0...b.count)
-    for (i, x) in a.enumerated() {
-        var diagonal = row[0]
-        row[0] = i + 1
-        for (j, y) in b.enumerated() {
-            let replaced = diagonal + (x == y ? 0 : 1)
-            diagonal = row[j + 1]
-            row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
-        }
-    }
-    return row[b.count]
 }

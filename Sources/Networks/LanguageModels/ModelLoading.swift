@@ -15,6 +15,12 @@ public enum ModelLocation: Equatable, Sendable {
     /// A folder with `config.json` and safetensors.
     case folder(String)
 
+    public var path: String {
+        switch self {
+        case .gguf(let path), .folder(let path): path
+        }
+    }
+
     /// Finds the model at `path`: a `.gguf` file, a folder with `config.json`, a folder with one `.gguf` file, or a
     /// repository's folder of the Hugging Face cache (`models--owner--name`), of which the main snapshot is taken.
     /// - Throws: `ModelNotFoundError` saying what is missing.

@@ -66,6 +66,7 @@ public struct ActivationCollector {
                     next: contexts[contexts.count - 1].next))
         }
         guard writer.rowCount > 0 else {
+            writer.discard()
             throw CollectionError.textTooShort(tokens: packer.tokenCount, contextLength: layout.length)
         }
         try writer.finish()

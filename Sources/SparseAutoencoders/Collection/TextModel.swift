@@ -23,21 +23,10 @@ public final class TextModel {
     public static func load(
         _ name: String, device: Device = .cpu, store: DataStore = DataStore()
     ) throws -> TextModel {
-        let path: String
-        if store.items.contains(where: { $0.name == name }) {
-            let item = try Catalog.item(named: name, in: store.items)
-            guard item.kind == .languageModel else { throw CollectionError.notALanguageModel(item: name, kind: item.kind.rawValue) }
-            path = try store.fetch(name).mainFile.path(percentEncoded: false)
-        } else if name.contains("/") || FileManager.default.fileExists(atPath: name) {
-            path = name
-        } else {
-            // Throws with the nearest name.
-            _ = try Catalog.item(named: name, in: store.items)
-            path = name
-        }
         let tokenizer: Tokenizer
         let weights: [URL]
-        switch try ModelLocation(path) {
+        let location = try location(of: name, store: store)
+        switch location {
         case .gguf(let file):
             tokenizer = try Tokenizer(gguf: GGUFFile(path: file))
             weights = [URL(filePath: file)]
@@ -47,8 +36,19 @@ public final class TextModel {
             let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
             weights = names.filter { $0.hasSuffix(".safetensors") }.sorted().map { url.appending(path: $0) }
         }
-        let model = try LanguageModel.load(path, device: device)
+        let model = try LanguageModel.load(location.path, device: device)
         return TextModel(model, tokenizer: tokenizer, identity: ModelIdentity(name: name, digest: try sampledDigest(of: weights)))
+    }
+
+    /// Where a model lies: an item of the catalogue, fetched if it is not in the cache, or the user's own file or folder.
+    ///
+    /// - Throws: what fetching fails with; an error in one sentence if there is no such model.
+    public static func location(of name: String, store: DataStore = DataStore()) throws -> ModelLocation {
+        let isPath = name.contains("/") || FileManager.default.fileExists(atPath: name)
+        if isPath, !store.items.contains(where: { $0.name == name }) { return try ModelLocation(name) }
+        let item = try Catalog.item(named: name, in: store.items)
+        guard item.kind == .languageModel else { throw CollectionError.notALanguageModel(item: name, kind: item.kind.rawValue) }
+        return try ModelLocation(store.fetch(name).mainFile.path(percentEncoded: false))
     }
 
     /// CRC-32C of the files' sizes and of 64 blocks of each, so that telling two models apart takes no longer for large ones.

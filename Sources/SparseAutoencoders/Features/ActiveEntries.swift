@@ -14,10 +14,9 @@ struct ActiveEntries {
         switch code {
         case .sparse(let code):
             let active = code.values.detached().notEquals(0)
-            let numbers = Tensor.arange(0, code.rowCount, device: code.values.device).unsqueezed(1).expanded(to: [code.rowCount, code.k])
             values = code.values.detached().selected(where: active)
             features = code.indices.selected(where: active)
-            rows = numbers.selected(where: active)
+            rows = code.entryRows.selected(where: active)
         case .dense(let activations):
             let places = activations.detached().nonzeroIndices()
             rows = places[.all, 0]

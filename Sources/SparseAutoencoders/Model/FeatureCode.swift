@@ -1,17 +1,22 @@
 public import Torch
 
-/// The activations of a dictionary's features for a batch of inputs, as the architecture makes them: a few entries a row, or
+/// The activations of a dictionary's features for a batch of inputs, as the architecture makes them: some entries a row, or
 /// all of them.
 ///
 /// Whatever is measured on codes works for both forms and for codes of either sign: an entry is *active* if it is not 0.
 public enum FeatureCode {
-    /// k entries a row; entries of value 0 are not active.
+    /// Some entries a row; those of value 0 are not active.
     case sparse(SparseCode)
     /// All features, shape [B, F].
     case dense(Tensor)
 
     /// Number of inputs B.
-    public var rowCount: Int { values.size(0) }
+    public var rowCount: Int {
+        switch self {
+        case .sparse(let code): code.rowCount
+        case .dense(let activations): activations.size(0)
+        }
+    }
 
     /// Number of features F of the dictionary.
     public var featureCount: Int {
@@ -21,7 +26,7 @@ public enum FeatureCode {
         }
     }
 
-    /// What is stored: [B, k] or [B, F].
+    /// What is stored: [B, k], [entries] or [B, F].
     public var values: Tensor {
         switch self {
         case .sparse(let code): code.values
@@ -47,20 +52,37 @@ public enum FeatureCode {
     }
 
     /// Number of active features of each row, int64, shape [B]; their mean is L0.
-    public func activeCounts() -> Tensor { values.nonzeroCount(axes: [-1]) }
+    public func activeCounts() -> Tensor {
+        withoutGradients {
+            switch self {
+            case .sparse(let code): sums(of: code, code.values.detached().notEquals(0).to(dtype: .float64)).to(dtype: .int64)
+            case .dense(let activations): activations.nonzeroCount(axes: [1])
+            }
+        }
+    }
 
     /// Σ |f_i| for each row, shape [B]; differentiable.
-    public func absoluteSums() -> Tensor { values.abs().sum(axis: -1) }
+    public func absoluteSums() -> Tensor {
+        switch self {
+        case .sparse(let code): sums(of: code, code.values.abs())
+        case .dense(let activations): activations.abs().sum(axis: 1)
+        }
+    }
 
     /// Σ |f_i| w_i for each row, shape [B]; differentiable.
     /// - Parameter weights: one number a feature, shape [F].
     public func absoluteSums(weightedBy weights: Tensor) -> Tensor {
         switch self {
-        case .sparse(let code):
-            (code.values.abs() * weights.gathered(indices: code.indices.reshaped([-1])).reshaped(code.values.shape)).sum(axis: -1)
-        case .dense(let activations):
-            activations.abs().matmul(weights)
+        case .sparse(let code): code.with(values: code.values.abs()).decoded(atoms: weights.unsqueezed(1)).squeezed(1)
+        case .dense(let activations): activations.abs().matmul(weights)
         }
+    }
+
+    /// Sums of numbers that belong to a sparse code's entries, for each row.
+    private func sums(of code: SparseCode, _ numbers: Tensor) -> Tensor {
+        guard code.offsets != nil else { return numbers.sum(axis: 1) }
+        let ones = Tensor.ones([code.featureCount, 1], dtype: numbers.dtype, device: numbers.device)
+        return code.with(values: numbers).decoded(atoms: ones).squeezed(1)
     }
 
     /// In how many rows each feature is active, int64, shape [F].
@@ -79,9 +101,9 @@ public enum FeatureCode {
 
     /// The activations of one feature, shape [B].
     public func activations(of feature: Int) -> Tensor {
-        precondition((0..<featureCount).contains(feature), "feature \(feature) of a code with \(featureCount) features")
+        require((0..<featureCount).contains(feature), "feature \(feature) of a code with \(featureCount) features")
         switch self {
-        case .sparse(let code): return code.values.filled(where: code.indices.notEquals(Double(feature)), with: 0).sum(axis: -1)
+        case .sparse(let code): return sums(of: code, code.values.filled(where: code.indices.notEquals(Double(feature)), with: 0))
         case .dense(let activations): return activations.selected(axis: 1, index: feature)
         }
     }

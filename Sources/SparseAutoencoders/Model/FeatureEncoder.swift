@@ -75,7 +75,7 @@ public final class ReLUEncoder: LinearFeatureEncoder {
         self.bias = bias
     }
 
-    public func encode(_ input: Tensor) -> FeatureCode { .dense(preActivations(input).relu()) }
+    public func encode(_ input: Tensor) -> FeatureCode { .sparse(input.thresholdLinear(weight: weight, bias: bias)) }
 
     public func scaleCodes(by factors: Tensor) throws { scalePreActivations(by: factors) }
 }
@@ -93,7 +93,7 @@ public final class TopKEncoder: LinearFeatureEncoder {
     ///   - bias: shape [F].
     ///   - k: at most F.
     public init(weight: Tensor, bias: Tensor, k: Int) {
-        precondition((1...weight.size(0)).contains(k), "TopKEncoder: k \(k) for \(weight.size(0)) features")
+        require((1...weight.size(0)).contains(k), "TopKEncoder: k \(k) for \(weight.size(0)) features")
         self.weight = weight
         self.bias = bias
         self.k = k

@@ -106,8 +106,8 @@ public final class SparseAutoencoder: Module, ActivationDictionary {
             guard let threshold = configuration.threshold, let linear = encoder as? any LinearFeatureEncoder else {
                 preconditionFailure("encode: this model has no threshold; train it with estimatesThreshold, or use .asTrained")
             }
-            let preActivations = linear.preActivations(rows)
-            return .dense(preActivations.filled(where: preActivations .<= threshold, with: 0))
+            let thresholds = Tensor.full([dictionarySize], threshold, dtype: rows.dtype, device: rows.device)
+            return .sparse(rows.thresholdLinear(weight: linear.weight, bias: linear.bias, threshold: thresholds))
         }
     }
 

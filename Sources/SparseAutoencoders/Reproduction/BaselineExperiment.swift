@@ -10,9 +10,10 @@ package struct BaselineExperiment {
 
     /// What is compared.
     package enum Arm: String, CaseIterable, Sendable {
-        case topK = "TopK with AuxK"
-        case topKWithoutAuxK = "TopK without AuxK"
+        case topK = "TopK"
         case relu = "ReLU + L1"
+        case sparserWithAuxK = "Sparser TopK with AuxK"
+        case sparserWithoutAuxK = "Sparser TopK without AuxK"
     }
 
     /// One trained model.
@@ -51,7 +52,8 @@ package struct BaselineExperiment {
     private func architecture(_ arm: Arm, l1Coefficient: Double) -> SAEArchitecture {
         switch arm {
         case .topK: .topK(TopKSettings(k: setting.k))
-        case .topKWithoutAuxK: .topK(TopKSettings(k: setting.k, auxiliaryCoefficient: 0))
+        case .sparserWithAuxK: .topK(TopKSettings(k: setting.sparserK))
+        case .sparserWithoutAuxK: .topK(TopKSettings(k: setting.sparserK, auxiliaryCoefficient: 0))
         case .relu: .relu(ReLUSettings(l1Coefficient: l1Coefficient))
         }
     }

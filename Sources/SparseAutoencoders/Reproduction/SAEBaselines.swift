@@ -36,11 +36,13 @@ package struct BaselineSetting: Sendable, Equatable {
     package var splicedContexts: Int
     package var dictionarySize: Int
     package var k: Int
+    /// Features per input of the comparison with and without AuxK: features die where few are chosen.
+    package var sparserK = 8
     package var batchSize: Int
     package var steps: Int
     package var deadAfterTokens: Int
     /// Where the search for λ begins.
-    package var firstL1Coefficient = 0.03
+    package var firstL1Coefficient = 0.1
     /// Runs of the search for λ at most.
     package var searchRuns = 6
     /// How near the two L0 must come for the search to end.

@@ -105,6 +105,14 @@ public final class ActivationStoreWriter {
         try writeIndex()
     }
 
+    /// Removes a store that has no rows yet, and its folder if nothing else is in it.
+    func discard() {
+        precondition(index.rowCount == 0, "discard: the store has rows")
+        try? FileManager.default.removeItem(at: folder.appending(path: StoreIndex.fileName))
+        // Fails where other files are.
+        rmdir(folder.path(percentEncoded: false))
+    }
+
     /// The activations in the element type of the store.
     private func checkedElements(_ activations: Tensor, file: String) throws -> Tensor {
         if let row = firstRow(of: activations, where: { $0.isFinite().logicalNot() }) {

@@ -104,9 +104,7 @@ public final class AuxK: LossTerm {
         let k = min(maximumK, dead.elementCount)
         let code = pass.encoderInput.topKLinear(
             weight: encoder.weight.gathered(indices: dead), bias: encoder.bias.gathered(indices: dead), k: k)
-        let atoms = pass.model.atoms.gathered(indices: dead)
-        // With so many entries a row a dense product is faster than gathering atoms.
-        let estimate = dead.elementCount <= 16 * k ? code.dense().matmul(atoms) : code.decoded(atoms: atoms)
+        let estimate = code.decoded(atoms: pass.model.atoms.gathered(indices: dead))
         let target = pass.error.detached()
         let scale = (target - target.mean(axis: 0)).squared().sum()
         let loss = (target - estimate).squared().sum() / scale * coefficient

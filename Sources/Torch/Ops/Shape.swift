@@ -10,6 +10,7 @@ extension Operator {
     static let expand = Operator("aten::expand")
     static let repeatTensor = Operator("aten::repeat")
     static let repeatInterleave = Operator("aten::repeat_interleave", "self_int")
+    static let repeatInterleaveEach = Operator("aten::repeat_interleave", "self_Tensor")
     static let cat = Operator("aten::cat")
     static let stack = Operator("aten::stack")
     static let split = Operator("aten::split", "Tensor")
@@ -48,6 +49,8 @@ extension Tensor {
     public func tiled(_ counts: [Int]) -> Tensor { Operator.repeatTensor(self, counts) }
     /// Each slice `count` times in a row.
     public func repeated(_ count: Int, axis: Int) -> Tensor { Operator.repeatInterleave(self, count, axis) }
+    /// Each slice as often as `counts` (int64, one number a slice) says.
+    public func repeated(_ counts: Tensor, axis: Int = 0) -> Tensor { Operator.repeatInterleaveEach(self, counts, axis) }
     /// Joins along an existing axis.
     public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor { Operator.cat(tensors, axis) }
     /// Joins along a new axis.

@@ -1,48 +1,68 @@
 extension Operator {
     static let topkLinear = Operator("condense::topk_linear")
+    static let thresholdLinear = Operator("condense::threshold_linear")
+    static let batchTopkLinear = Operator("condense::batch_topk_linear")
     static let sparseDecode = Operator("condense::sparse_decode")
     static let sparseDot = Operator("condense::sparse_dot")
     static let sparseScatter = Operator("condense::sparse_scatter")
 }
 
-/// A batch of codes of which only k features a row are not zero.
+/// A batch of codes of which only some features a row are not zero: k entries in each row, or a number of its own for each.
 ///
-/// Where a row has fewer than k active features, the unused places hold value 0 (and any index).
+/// Where a row with k entries has fewer active features, the unused places hold value 0 (and any index).
 public struct SparseCode {
-    /// Activations, [rows, k].
+    /// Activations, [rows, k]; with offsets [entries].
     public var values: Tensor
-    /// Which feature each activation belongs to, int64 [rows, k].
+    /// Which feature each activation belongs to, int64, in the shape of the values.
     public var indices: Tensor
+    /// Row b has the entries offsets[b] ..< offsets[b + 1]; int64 [rows + 1]. nil for k entries a row.
+    public var offsets: Tensor?
     /// Size of the dictionary, F.
     public var featureCount: Int
 
-    public init(values: Tensor, indices: Tensor, featureCount: Int) {
-        require(values.shape == indices.shape && values.rank == 2, "a sparse code of values \(values.shape), indices \(indices.shape)")
+    public init(values: Tensor, indices: Tensor, offsets: Tensor? = nil, featureCount: Int) {
+        require(
+            values.shape == indices.shape && values.rank == (offsets == nil ? 2 : 1),
+            "a sparse code of values \(values.shape), indices \(indices.shape)")
         self.values = values
         self.indices = indices
+        self.offsets = offsets
         self.featureCount = featureCount
     }
 
-    public var rowCount: Int { values.size(0) }
-    public var k: Int { values.size(1) }
+    public var rowCount: Int { offsets.map { $0.size(0) - 1 } ?? values.size(0) }
 
-    /// Σⱼ values[b, j] · atoms[indices[b, j]] for atoms [F, D]: the decoder at the cost of k instead of F
-    /// features a row. Differentiable with respect to values and atoms.
+    /// Σⱼ values[b, j] · atoms[indices[b, j]] for atoms [F, D]: the decoder at the cost of a row's entries instead of F
+    /// features. Differentiable with respect to values and atoms.
     /// - Returns: [rows, D].
     public func decoded(atoms: Tensor) -> Tensor {
         require(atoms.size(0) == featureCount, "\(atoms.size(0)) atoms for a code of \(featureCount) features")
-        return Operator.sparseDecode(values, indices, atoms)
+        return Operator.sparseDecode(values, indices, offsets, atoms)
     }
 
-    /// input[b] · atoms[indices[b, j]]: the pre-activations of this code's features alone, [rows, k].
-    public func dotProducts(of input: Tensor, atoms: Tensor) -> Tensor { Operator.sparseDot(input, indices, atoms) }
+    /// input[b] · atoms[indices[b, j]]: the pre-activations of this code's features alone, in the shape of the values.
+    public func dotProducts(of input: Tensor, atoms: Tensor) -> Tensor { Operator.sparseDot(input, indices, offsets, atoms) }
 
-    /// Σ over the places (b, j) of each feature of values[b, j] · input[b]: [F, D] for an input of [rows, D].
-    public func scattered(_ input: Tensor) -> Tensor { Operator.sparseScatter(values, indices, input, featureCount) }
+    /// Σ over the entries of each feature of values[b, j] · input[b]: [F, D] for an input of [rows, D].
+    public func scattered(_ input: Tensor) -> Tensor { Operator.sparseScatter(values, indices, offsets, input, featureCount) }
 
-    /// The code with its zeros, [rows, F].
+    /// The code with its zeros, [rows, F]. Differentiable.
     public func dense() -> Tensor {
-        Tensor.zeros([rowCount, featureCount], dtype: values.dtype, device: values.device).scatterAdding(values, at: indices)
+        let places = (entryRows * featureCount + indices).reshaped([-1])
+        return Tensor.zeros([rowCount * featureCount], dtype: values.dtype, device: values.device)
+            .scatterAdding(values.reshaped([-1]), at: places).reshaped([rowCount, featureCount])
+    }
+
+    /// The row of each entry, int64, in the shape of the values.
+    public var entryRows: Tensor {
+        let rows = Tensor.arange(0, rowCount, device: values.device)
+        guard let offsets else { return rows.unsqueezed(1).expanded(to: values.shape) }
+        return rows.repeated(offsets[1...] - offsets[..<rowCount])
+    }
+
+    /// A code with the same entries and other activations.
+    public func with(values: Tensor) -> SparseCode {
+        SparseCode(values: values, indices: indices, offsets: offsets, featureCount: featureCount)
     }
 }
 
@@ -53,8 +73,23 @@ extension Tensor {
     /// - Parameters:
     ///   - weight: [F, D] for an input of [rows, D].
     ///   - bias: [F].
-    public func topKLinear(weight: Tensor, bias: Tensor? = nil, k: Int) -> SparseCode {
-        let (values, indices) = Operator.topkLinear.pair(self, weight, bias, k)
+    ///   - signed: whether the k of largest magnitude are kept instead, with their signs.
+    public func topKLinear(weight: Tensor, bias: Tensor? = nil, k: Int, signed: Bool = false) -> SparseCode {
+        let (values, indices) = Operator.topkLinear.pair(self, weight, bias, k, signed)
         return SparseCode(values: values, indices: indices, featureCount: weight.size(0))
+    }
+
+    /// The entries of self · weightᵀ + bias above 0, or above each feature's threshold; otherwise as ``topKLinear(weight:bias:k:signed:)``.
+    /// - Parameter threshold: [F]; nothing flows back to it.
+    public func thresholdLinear(weight: Tensor, bias: Tensor? = nil, threshold: Tensor? = nil) -> SparseCode {
+        let (values, indices, offsets) = Operator.thresholdLinear.triple(self, weight, bias, threshold)
+        return SparseCode(values: values, indices: indices, offsets: offsets, featureCount: weight.size(0))
+    }
+
+    /// The `count` largest positive entries of self · weightᵀ + bias of all rows together; otherwise as
+    /// ``topKLinear(weight:bias:k:signed:)``.
+    public func batchTopKLinear(weight: Tensor, bias: Tensor? = nil, count: Int) -> SparseCode {
+        let (values, indices, offsets) = Operator.batchTopkLinear.triple(self, weight, bias, count)
+        return SparseCode(values: values, indices: indices, offsets: offsets, featureCount: weight.size(0))
     }
 }

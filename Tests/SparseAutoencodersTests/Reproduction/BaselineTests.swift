@@ -13,7 +13,7 @@ import Torch
             in: folder, method: "reproduce-sae-baselines", title: "Test",
             configuration: ResolvedConfiguration(configuration: SAEBaselines.defaultConfiguration, settings: RunSettings()))
         var setting = BaselineSetting(.small)
-        (setting.dictionarySize, setting.k, setting.batchSize, setting.steps) = (96, 4, 128, 400)
+        (setting.dictionarySize, setting.k, setting.sparserK, setting.batchSize, setting.steps) = (96, 4, 2, 128, 400)
         (setting.deadAfterTokens, setting.searchRuns, setting.tolerance) = (3_000, 8, 0.1)
         let source = SyntheticActivations(inputSize: 24, featureCount: 64, activeCount: 4, noise: 0.02, meanNorm: 3, seed: 2)
         let data = BaselineData(
@@ -26,7 +26,7 @@ import Torch
             setting, data, context: ReproductionContext(run: run, settings: RunSettings(), repetitions: 2)
         ).run()
 
-        #expect(findings.outcomes.count == 6)
+        #expect(findings.outcomes.count == 8)
         let distances: [Double] = findings.search.map { abs(log($0.l0 / 4)) }
         let nearest = try #require(distances.indices.min { distances[$0] < distances[$1] })
         #expect(findings.search[nearest].coefficient == findings.l1Coefficient, "the run with the nearest L0 counts")
@@ -38,7 +38,7 @@ import Torch
         let reproduction = findings.reproduction
         #expect(reproduction.rows.count == 5)
         #expect(reproduction.setting.contains("synthetic activations"))
-        #expect(try MetricWriter.read(folder).count == 6)
+        #expect(try MetricWriter.read(folder).count == 8)
     }
 
     @Test func theSearchFollowsTheLine() {

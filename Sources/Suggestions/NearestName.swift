@@ -6,12 +6,15 @@
 /// - Parameters:
 ///   - name: what was written.
 ///   - names: what exists.
-/// - Returns: the nearest name if at most a third of its letters differ (one for short names), else nil.
+/// - Returns: the nearest name if at most a third of its letters differ (one for short names), else the shortest that contains
+///   at least three letters of what was written as a whole, else nil.
 public func nearestName(to name: String, among names: some Collection<String>) -> String? {
     let wanted = simplified(name)
     let candidates = names.map { (name: $0, distance: editDistance(wanted, simplified($0))) }
     guard let best = candidates.min(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }) else { return nil }
-    return best.distance <= max(1, max(wanted.count, best.name.count) / 3) ? best.name : nil
+    if best.distance <= max(1, max(wanted.count, best.name.count) / 3) { return best.name }
+    guard wanted.count >= 3 else { return nil }
+    return names.filter { simplified($0).contains(wanted) }.min { ($0.count, $0) < ($1.count, $1) }
 }
 
 private func simplified(_ name: String) -> [Character] {

@@ -1,0 +1,440 @@
+// Encoders' products that keep only the features they select: u = x·Wᵀ + b for a block of features at a time, so that the
+// weight is packed once and the block's pre-activations are still in the cache when they are looked at. The dense u never
+// exists as a whole, and the gradient touches selected features alone.
+//
+//   topk_linear         in each row the k largest positive u, or the k of largest magnitude
+//   threshold_linear    all u above 0, or above a threshold of each feature
+//   batch_topk_linear   the `count` largest positive u of all rows together
+#include "sparse_code.h"
+
+#include "parallel.h"
+#include "vector_loops.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/abs.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/topk.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using at::Tensor;
+using ct::OptionalTensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+using Selected = std::tuple<Tensor, Tensor>;                // values, indices [rows, k]
+using RaggedSelected = std::tuple<Tensor, Tensor, Tensor>;  // values, indices [entries], offsets [rows + 1]
+
+constexpr int64_t rowChunk = 16;               // rows a worker takes at once
+constexpr int64_t productFeatures = 2048;      // features whose pre-activations exist at the same time
+constexpr int64_t productBytes = 64 << 20;     // bound on the memory of a product
+constexpr int64_t selectionBytes = 64 << 20;   // bound on the memory of candidates
+constexpr int64_t scanBlock = 64;              // pre-activations compared with the threshold at once
+
+void checkLinear(const Tensor &input, const Tensor &weight, const OptionalTensor &bias) {
+  TORCH_CHECK(input.dim() == 2 && weight.dim() == 2 && input.size(1) == weight.size(1), "input ", input.sizes(), " and weight ", weight.sizes(), " differ in width");
+  TORCH_CHECK(!bias || (bias->dim() == 1 && bias->size(0) == weight.size(0)), "the bias must have one entry a row of the weight ", weight.sizes());
+}
+
+void checkK(const Tensor &weight, int64_t k) {
+  TORCH_CHECK(k >= 1 && k <= weight.size(0), "k is ", k, " but there are ", weight.size(0), " features");
+}
+
+// Calls `body(product, row, height, feature, width)` with the bias-free pre-activations [height, width] of each block.
+template <typename T, typename Body>
+void forEachProduct(const Tensor &input, const Tensor &weight, int64_t rowBlock, const Body &body) {
+  const int64_t rows = input.size(0), features = weight.size(0);
+  Tensor buffer = at::empty({std::min(rows, rowBlock) * std::min(features, productFeatures)}, input.options());
+  for (int64_t row = 0; row < rows; row += rowBlock) {
+    const int64_t height = std::min(rowBlock, rows - row);
+    const Tensor slice = input.narrow(0, row, height);
+    for (int64_t feature = 0; feature < features; feature += productFeatures) {
+      const int64_t width = std::min(productFeatures, features - feature);
+      Tensor product = buffer.narrow(0, 0, height * width).view({height, width});
+      at::mm_out(product, slice, weight.narrow(0, feature, width).t());
+      body(product.const_data_ptr<T>(), row, height, feature, width);
+    }
+  }
+}
+
+// MARK: k entries a row
+
+// Keeps, for each of several rows, the k largest numbers (or magnitudes) above 0 seen so far; of equal ones the first.
+template <typename T, bool Signed>
+struct Selector {
+  struct Entry {
+    T value;
+    int64_t index;
+  };
+  const int64_t k, capacity;
+  std::vector<Entry> entries;  // [rows, capacity]
+  std::vector<int64_t> counts;
+  std::vector<T> thresholds;   // what a number must exceed to be among the k largest
+
+  Selector(int64_t rows, int64_t k) : k(k), capacity(2 * k + scanBlock), entries(rows * capacity), counts(rows), thresholds(rows) {}
+
+  void reset() {
+    std::fill(counts.begin(), counts.end(), 0);
+    std::fill(thresholds.begin(), thresholds.end(), T(0));
+  }
+
+  static T size(T value) { return Signed ? std::abs(value) : value; }
+  static bool before(const Entry &a, const Entry &b) {
+    return size(a.value) > size(b.value) || (size(a.value) == size(b.value) && a.index < b.index);
+  }
+
+  // Looks at `count` numbers of a row, whose indices start at `first`.
+  void scan(int64_t row, const T *numbers, const T *bias, int64_t first, int64_t count) {
+    Entry *kept = entries.data() + row * capacity;
+    for (int64_t start = 0; start < count; start += scanBlock) {
+      const int64_t length = std::min(scanBlock, count - start);
+      const T *x = numbers + start, *b = bias ? bias + start : nullptr;
+      // Nearly every block ends here: after the first few the threshold is high.
+      const int32_t found = Signed ? ct::countMagnitudeAbove(x, b, thresholds[row], length) : ct::countAbove(x, b, thresholds[row], length);
+      if (found == 0) continue;
+      for (int64_t i = 0; i < length; ++i) {
+        const T value = b ? x[i] + b[i] : x[i];
+        if (size(value) > thresholds[row]) kept[counts[row]++] = {value, first + start + i};
+      }
+      if (counts[row] >= 2 * k) shrink(row);
+    }
+  }
+
+  // Writes a row's result in falling order; places without an active feature hold 0.
+  void finish(int64_t row, T *values, int64_t *indices) {
+    if (counts[row] > k) shrink(row);
+    Entry *kept = entries.data() + row * capacity;
+    std::sort(kept, kept + counts[row], before);
+    for (int64_t j = 0; j < k; ++j) {
+      const bool exists = j < counts[row];
+      values[j] = exists ? kept[j].value : T(0);
+      indices[j] = exists ? kept[j].index : 0;
+    }
+  }
+
+ private:
+  void shrink(int64_t row) {
+    Entry *kept = entries.data() + row * capacity;
+    std::nth_element(kept, kept + (k - 1), kept + counts[row], before);
+    counts[row] = k;
+    thresholds[row] = size(kept[k - 1].value);
+  }
+};
+
+template <typename T, bool Signed>
+void selectRows(const Tensor &input, const Tensor &weight, const T *bias, int64_t k, T *values, int64_t *indices) {
+  const int64_t rowBlock = std::max(rowChunk, std::min(input.size(0), selectionBytes / (32 * (k + scanBlock))));
+  Selector<T, Signed> selector(std::min(rowBlock, input.size(0)), k);
+  const int64_t features = weight.size(0);
+  forEachProduct<T>(input, weight, rowBlock, [&](const T *pre, int64_t row, int64_t height, int64_t feature, int64_t width) {
+    if (feature == 0) selector.reset();
+    const bool isLast = feature + width == features;
+    ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        selector.scan(r, pre + r * width, bias ? bias + feature : nullptr, feature, width);
+        if (isLast) selector.finish(r, values + (row + r) * k, indices + (row + r) * k);
+      }
+    });
+  });
+}
+
+Selected topkLinearCPU(const Tensor &input_, const Tensor &weight, const OptionalTensor &bias_, int64_t k, bool isSigned) {
+  checkLinear(input_, weight, bias_);
+  checkK(weight, k);
+  const Tensor input = input_.contiguous();
+  const Tensor bias = bias_ ? bias_->contiguous() : Tensor();
+  Tensor values = at::empty({input.size(0), k}, input.options()), indices = at::empty({input.size(0), k}, input.options().dtype(at::kLong));
+  AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "condense::topk_linear", [&] {
+    const scalar_t *b = bias.defined() ? bias.const_data_ptr<scalar_t>() : nullptr;
+    auto select = isSigned ? selectRows<scalar_t, true> : selectRows<scalar_t, false>;
+    select(input, weight, b, k, values.mutable_data_ptr<scalar_t>(), indices.mutable_data_ptr<int64_t>());
+  });
+  return {values, indices};
+}
+
+// MARK: Any number of entries a row
+
+// Entries of one row, features rising.
+template <typename T>
+struct RowEntries {
+  std::vector<T> values;
+  std::vector<int64_t> indices;
+
+  void scan(const T *numbers, const T *bias, const T *thresholds, T threshold, int64_t first, int64_t count) {
+    for (int64_t start = 0; start < count; start += scanBlock) {
+      const int64_t length = std::min(scanBlock, count - start);
+      const T *x = numbers + start, *b = bias ? bias + start : nullptr, *t = thresholds ? thresholds + start : nullptr;
+      const int32_t found = t ? ct::countAboveEach(x, b, t, length) : ct::countAbove(x, b, threshold, length);
+      if (found == 0) continue;
+      for (int64_t i = 0; i < length; ++i) {
+        const T value = b ? x[i] + b[i] : x[i];
+        if (value > (t ? t[i] : threshold)) {
+          values.push_back(value);
+          indices.push_back(first + start + i);
+        }
+      }
+    }
+  }
+
+  // Keeps the entries for which `keeps(value)`.
+  template <typename Keeps>
+  void filter(const Keeps &keeps) {
+    size_t kept = 0;
+    for (size_t i = 0; i < values.size(); ++i)
+      if (keeps(values[i])) {
+        values[kept] = values[i];
+        indices[kept++] = indices[i];
+      }
+    values.resize(kept);
+    indices.resize(kept);
+  }
+};
+
+template <typename T>
+RaggedSelected joined(const std::vector<RowEntries<T>> &rows, const at::TensorOptions &options) {
+  const int64_t count = static_cast<int64_t>(rows.size());
+  Tensor offsets = at::empty({count + 1}, options.dtype(at::kLong));
+  int64_t *offset = offsets.mutable_data_ptr<int64_t>();
+  offset[0] = 0;
+  for (int64_t r = 0; r < count; ++r) offset[r + 1] = offset[r] + static_cast<int64_t>(rows[r].values.size());
+  Tensor values = at::empty({offset[count]}, options), indices = at::empty({offset[count]}, options.dtype(at::kLong));
+  T *v = values.mutable_data_ptr<T>();
+  int64_t *index = indices.mutable_data_ptr<int64_t>();
+  ct::parallelChunks(count, rowChunk, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      std::copy(rows[r].values.begin(), rows[r].values.end(), v + offset[r]);
+      std::copy(rows[r].indices.begin(), rows[r].indices.end(), index + offset[r]);
+    }
+  });
+  return {values, indices, offsets};
+}
+
+int64_t productRows(const Tensor &input) { return std::max(rowChunk, productBytes / (productFeatures * input.element_size())); }
+
+RaggedSelected thresholdLinearCPU(const Tensor &input_, const Tensor &weight, const OptionalTensor &bias_, const OptionalTensor &threshold_) {
+  checkLinear(input_, weight, bias_);
+  TORCH_CHECK(!threshold_ || (threshold_->dim() == 1 && threshold_->size(0) == weight.size(0)), "the threshold must have one entry a row of the weight ", weight.sizes());
+  const Tensor input = input_.contiguous();
+  const Tensor bias = bias_ ? bias_->contiguous() : Tensor(), threshold = threshold_ ? threshold_->contiguous() : Tensor();
+  RaggedSelected result;
+  AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "condense::threshold_linear", [&] {
+    const scalar_t *b = bias.defined() ? bias.const_data_ptr<scalar_t>() : nullptr;
+    const scalar_t *t = threshold.defined() ? threshold.const_data_ptr<scalar_t>() : nullptr;
+    std::vector<RowEntries<scalar_t>> kept(input.size(0));
+    forEachProduct<scalar_t>(input, weight, productRows(input), [&](const scalar_t *pre, int64_t row, int64_t height, int64_t feature, int64_t width) {
+      ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
+        for (int64_t r = begin; r < end; ++r)
+          kept[row + r].scan(pre + r * width, b ? b + feature : nullptr, t ? t + feature : nullptr, 0, feature, width);
+      });
+    });
+    result = joined(kept, input.options());
+  });
+  return result;
+}
+
+// The `count` largest entries of all rows; of equal ones the first in order of rows and features.
+template <typename T>
+struct BatchSelector {
+  const int64_t count;
+  std::vector<RowEntries<T>> rows;
+  T threshold = 0;  // what a number must exceed to be considered
+
+  BatchSelector(int64_t rows, int64_t count) : count(count), rows(rows) {}
+
+  int64_t total() const {
+    int64_t sum = 0;
+    for (const auto &row : rows) sum += static_cast<int64_t>(row.values.size());
+    return sum;
+  }
+
+  // The smallest number that is among the `count` largest.
+  T smallestKept() const {
+    std::vector<T> all;
+    all.reserve(total());
+    for (const auto &row : rows) all.insert(all.end(), row.values.begin(), row.values.end());
+    std::nth_element(all.begin(), all.begin() + (count - 1), all.end(), std::greater<T>());
+    return all[count - 1];
+  }
+
+  template <typename Keeps>
+  void filter(const Keeps &keeps) {
+    ct::parallelChunks(static_cast<int64_t>(rows.size()), rowChunk, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) rows[r].filter(keeps);
+    });
+  }
+
+  // Drops what cannot be among the largest. Equal numbers stay: which of them count is known in the end only.
+  void shrink() {
+    const T smallest = smallestKept();
+    threshold = std::nextafter(smallest, T(0));
+    filter([smallest](T value) { return value >= smallest; });
+  }
+
+  void finish() {
+    if (total() <= count) return;
+    const T smallest = smallestKept();
+    int64_t above = 0;
+    for (const auto &row : rows)
+      for (T value : row.values) above += value > smallest;
+    int64_t equal = count - above;
+    for (auto &row : rows) row.filter([&](T value) { return value > smallest || (value == smallest && equal-- > 0); });
+  }
+};
+
+RaggedSelected batchTopkLinearCPU(const Tensor &input_, const Tensor &weight, const OptionalTensor &bias_, int64_t count) {
+  checkLinear(input_, weight, bias_);
+  TORCH_CHECK(count >= 1, "the number of entries to keep must be positive, got ", count);
+  const Tensor input = input_.contiguous();
+  const Tensor bias = bias_ ? bias_->contiguous() : Tensor();
+  RaggedSelected result;
+  AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "condense::batch_topk_linear", [&] {
+    const scalar_t *b = bias.defined() ? bias.const_data_ptr<scalar_t>() : nullptr;
+    BatchSelector<scalar_t> selector(input.size(0), count);
+    forEachProduct<scalar_t>(input, weight, productRows(input), [&](const scalar_t *pre, int64_t row, int64_t height, int64_t feature, int64_t width) {
+      ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
+        for (int64_t r = begin; r < end; ++r)
+          selector.rows[row + r].scan(pre + r * width, b ? b + feature : nullptr, nullptr, selector.threshold, feature, width);
+      });
+      if (selector.total() > 2 * count) selector.shrink();
+    });
+    selector.finish();
+    result = joined(selector.rows, input.options());
+  });
+  return result;
+}
+
+// MARK: Any other device, composed of libtorch's operators
+
+Tensor preActivations(const Tensor &input, const Tensor &weight, const OptionalTensor &bias) {
+  checkLinear(input, weight, bias);
+  return bias ? at::addmm(*bias, input, weight.t()) : at::mm(input, weight.t());
+}
+
+RaggedSelected entriesWhere(const Tensor &mask, const Tensor &pre) {
+  const Tensor counts = mask.sum(1), places = mask.nonzero();
+  return {pre.masked_select(mask), places.select(1, 1).contiguous(), at::cat({at::zeros({1}, counts.options()), counts.cumsum(0)})};
+}
+
+Selected topkLinearComposite(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, int64_t k, bool isSigned) {
+  const Tensor pre = preActivations(input, weight, bias);
+  checkK(weight, k);
+  if (isSigned) {
+    const Tensor indices = std::get<1>(pre.abs().topk(k, 1));
+    return {pre.gather(1, indices), indices};
+  }
+  auto [values, indices] = pre.topk(k, 1);
+  return {values.clamp_min(0), indices};
+}
+
+RaggedSelected thresholdLinearComposite(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, const OptionalTensor &threshold) {
+  const Tensor pre = preActivations(input, weight, bias);
+  return entriesWhere(threshold ? pre.gt(*threshold) : pre.gt(0), pre);
+}
+
+RaggedSelected batchTopkLinearComposite(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, int64_t count) {
+  const Tensor pre = preActivations(input, weight, bias);
+  TORCH_CHECK(count >= 1, "the number of entries to keep must be positive, got ", count);
+  const Tensor kept = std::get<1>(pre.reshape(-1).topk(std::min(count, pre.numel())));
+  const Tensor mask = at::zeros({pre.numel()}, pre.options().dtype(at::kBool)).index_fill_(0, kept, 1).view(pre.sizes());
+  return entriesWhere(mask.logical_and(pre.gt(0)), pre);
+}
+
+// MARK: Gradients
+
+// Every selection has the same: that of the kept pre-activations.
+struct SelectedLinear : public torch::autograd::Function<SelectedLinear> {
+  using Select = std::function<RaggedSelected()>;
+
+  // Offsets are undefined for k entries a row.
+  static variable_list forward(AutogradContext *context, const Tensor &input, const Tensor &weight, const OptionalTensor &bias, const Select &select) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    auto [values, indices, offsets] = select();
+    context->save_for_backward({input, weight, offsets.defined() ? Tensor() : values.ne(0), indices, offsets});
+    context->saved_data["has_bias"] = bias.has_value();
+    if (!offsets.defined()) {
+      context->mark_non_differentiable({indices});
+      return {values, indices};
+    }
+    context->mark_non_differentiable({indices, offsets});
+    return {values, indices, offsets};
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const Tensor &input = saved[0], &weight = saved[1], &isUsed = saved[2], &indices = saved[3];
+    const OptionalTensor offsets = ct::optional(saved[4]);
+    // Places that no feature took carry no gradient.
+    const Tensor gradient = isUsed.defined() ? gradients[0] * isUsed : gradients[0];
+    const int64_t features = weight.size(0);
+    // An absent bias is no input of the graph and has no number to ask by.
+    const bool wantsBias = context->saved_data["has_bias"].toBool() && context->needs_input_grad(2);
+    return {context->needs_input_grad(0) ? ct::sparseDecode(gradient, indices, offsets, weight) : Tensor(),
+            context->needs_input_grad(1) ? ct::sparseScatter(gradient, indices, offsets, input, features) : Tensor(),
+            wantsBias ? at::zeros({features}, gradient.options()).scatter_add(0, indices.reshape(-1), gradient.reshape(-1)) : Tensor(),
+            Tensor()};
+  }
+};
+
+Selected topkLinearAutograd(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, int64_t k, bool isSigned) {
+  static auto op = ct::operatorNamed<Selected(const Tensor &, const Tensor &, const OptionalTensor &, int64_t, bool)>("condense::topk_linear");
+  const SelectedLinear::Select select = [&]() -> RaggedSelected {
+    auto [values, indices] = op.call(input, weight, bias, k, isSigned);
+    return {values, indices, Tensor()};
+  };
+  auto results = SelectedLinear::apply(input, weight, bias, select);
+  return {results[0], results[1]};
+}
+
+RaggedSelected thresholdLinearAutograd(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, const OptionalTensor &threshold) {
+  static auto op = ct::operatorNamed<RaggedSelected(const Tensor &, const Tensor &, const OptionalTensor &, const OptionalTensor &)>("condense::threshold_linear");
+  const SelectedLinear::Select select = [&] { return op.call(input, weight, bias, threshold); };
+  auto results = SelectedLinear::apply(input, weight, bias, select);
+  return {results[0], results[1], results[2]};
+}
+
+RaggedSelected batchTopkLinearAutograd(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, int64_t count) {
+  static auto op = ct::operatorNamed<RaggedSelected(const Tensor &, const Tensor &, const OptionalTensor &, int64_t)>("condense::batch_topk_linear");
+  const SelectedLinear::Select select = [&] { return op.call(input, weight, bias, count); };
+  auto results = SelectedLinear::apply(input, weight, bias, select);
+  return {results[0], results[1], results[2]};
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(condense, library) {
+  library.def("topk_linear(Tensor input, Tensor weight, Tensor? bias, int k, bool signed) -> (Tensor, Tensor)");
+  library.def("threshold_linear(Tensor input, Tensor weight, Tensor? bias, Tensor? threshold) -> (Tensor, Tensor, Tensor)");
+  library.def("batch_topk_linear(Tensor input, Tensor weight, Tensor? bias, int count) -> (Tensor, Tensor, Tensor)");
+}
+
+TORCH_LIBRARY_IMPL(condense, CPU, library) {
+  library.impl("topk_linear", topkLinearCPU);
+  library.impl("threshold_linear", thresholdLinearCPU);
+  library.impl("batch_topk_linear", batchTopkLinearCPU);
+}
+
+TORCH_LIBRARY_IMPL(condense, CompositeExplicitAutograd, library) {
+  library.impl("topk_linear", topkLinearComposite);
+  library.impl("threshold_linear", thresholdLinearComposite);
+  library.impl("batch_topk_linear", batchTopkLinearComposite);
+}
+
+TORCH_LIBRARY_IMPL(condense, Autograd, library) {
+  library.impl("topk_linear", topkLinearAutograd);
+  library.impl("threshold_linear", thresholdLinearAutograd);
+  library.impl("batch_topk_linear", batchTopkLinearAutograd);
+}

@@ -1,0 +1,100 @@
+import Foundation
+import Testing
+
+/// The commands of a sparse autoencoder's life, one after another on a real language model, at the size of seconds.
+@Suite(.serialized) struct PipelineTests {
+    private static let collect = [
+        "sae", "collect", "--text", "prose-small", "--tokens", "2400", "--context-length", "64", "--hook", "blocks.2.hook_resid_post",
+        "--shard-megabytes", "1", "--out",
+    ]
+    private static let train = [
+        "sae", "train", "store", "--dictionary-size", "768", "--batch-size", "64", "--set", "training.checkpointEvery=50",
+        "--set", "training.logEvery=1",
+    ]
+
+    private static func expectSuccess(_ outcome: CondenseProgram.Outcome, _ location: SourceLocation = #_sourceLocation) {
+        #expect(outcome.status == 0, "\(outcome.errors)", sourceLocation: location)
+    }
+
+    private static func object(_ text: String) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any], "\(text)")
+    }
+
+    @Test func fromTextToSteering() throws {
+        let program = try CondenseProgram()
+        Self.expectSuccess(try program.run(Self.collect + ["store", "--json", "--quiet"]))
+        for (architecture, options) in [("topK", ["--k", "8"]), ("relu", ["--set", "training.architecture.relu.l1Coefficient=0.1"])] {
+            let name = "runs/\(architecture)"
+            let trained = try program.run(Self.train + ["--architecture", architecture, "--steps", "60", "--out", name, "--quiet", "--json"] + options)
+            Self.expectSuccess(trained)
+            let outcome = try Self.object(trained.output)
+            #expect((outcome["keyNumbers"] as? [Any])?.isEmpty == false)
+            #expect(program.exists("\(name)/report.html"))
+
+            let evaluated = try program.run("sae", "eval", name, "--store", "store", "--loss-contexts", "2", "--quiet", "--json")
+            Self.expectSuccess(evaluated)
+            let evaluation = try Self.object(evaluated.output)
+            let reconstruction = try #require(evaluation["reconstruction"] as? [String: Any])
+            #expect(try #require(reconstruction["fractionOfVarianceUnexplained"] as? Double) < 1)
+            let l0 = try #require(reconstruction["l0"] as? Double)
+            #expect(architecture == "topK" ? l0 > 0 && l0 <= 8 : l0 > 8)
+            #expect(evaluation["loss"] != nil)
+        }
+
+        let features = try program.run("sae", "features", "runs/topK", "--store", "store", "--count", "3", "--out", "features", "--quiet", "--json")
+        Self.expectSuccess(features)
+        let records = try #require(try JSONSerialization.jsonObject(with: Data(features.output.utf8)) as? [[String: Any]])
+        #expect(records.count == 3)
+        #expect(program.exists("features/report.html"))
+        let index = try #require(records[0]["feature_index"] as? Int)
+
+        for change in [["--strength", "2"], ["--clamp", "--strength", "3"], ["--ablate"]] {
+            let steered = try program.run(
+                ["sae", "steer", "runs/topK", "--feature", "\(index)", "--features", "features/features.jsonl", "--prompt", "Once upon a time",
+                 "--tokens", "5", "--temperature", "0", "--quiet", "--json"] + change)
+            Self.expectSuccess(steered)
+            let texts = try Self.object(steered.output)
+            #expect((texts["baseline"] as? String)?.isEmpty == false)
+            #expect((texts["steered"] as? String)?.isEmpty == false)
+        }
+    }
+
+    @Test func interruptedTrainingContinuesToTheSameBits() async throws {
+        let program = try CondenseProgram()
+        Self.expectSuccess(try program.run(Self.collect + ["store", "--quiet"]))
+        let train = Self.train + ["--k", "8", "--steps", "400", "--quiet"]
+        Self.expectSuccess(try program.run(train + ["--out", "whole"]))
+
+        let interrupted = try program.start(train + ["--out", "interrupted"])
+        let metrics = program.url("interrupted/metrics.jsonl")
+        #expect(try await interrupted.wait { ((try? Data(contentsOf: metrics))?.count ?? 0) > 1_000 }, "the training was over too soon")
+        interrupted.send(SIGINT)
+        let stopped = try interrupted.outcome()
+        #expect(stopped.status == 130)
+        #expect(stopped.errors.contains("condense sae train --resume interrupted"), "\(stopped.errors)")
+        // A run's own settings hold when it goes on.
+        #expect(try program.run("sae", "train", "--resume", "interrupted", "--k", "9").status != 0)
+
+        Self.expectSuccess(try program.run("sae", "train", "--resume", "interrupted", "--quiet"))
+        #expect(try program.files(below: "interrupted/sae") == program.files(below: "whole/sae"))
+        #expect(try Data(contentsOf: metrics) == Data(contentsOf: program.url("whole/metrics.jsonl")))
+        #expect(try program.run("runs", "list").output.contains("finished"))
+    }
+
+    @Test func killedCollectingContinuesToTheSameBytes() async throws {
+        let program = try CondenseProgram()
+        Self.expectSuccess(try program.run(Self.collect + ["whole", "--quiet"]))
+
+        let killed = try program.start(Self.collect + ["killed", "--quiet"])
+        let shards = { (try? FileManager.default.contentsOfDirectory(atPath: program.url("killed").path).count { $0.hasSuffix(".safetensors") }) ?? 0 }
+        #expect(try await killed.wait { shards() > 0 }, "collecting was over too soon")
+        killed.send(SIGKILL)
+        #expect(try killed.outcome().status == 128 + SIGKILL)
+        // Nothing is overwritten without being asked to, and a store in the making is not trained on.
+        #expect(try program.run(Self.collect + ["killed", "--quiet"]).status != 0)
+        #expect(try program.run("sae", "train", "killed", "--quiet", "--out", "run").status != 0)
+
+        Self.expectSuccess(try program.run(Self.collect + ["killed", "--resume", "--quiet"]))
+        #expect(try program.files(below: "killed") == program.files(below: "whole"))
+    }
+}

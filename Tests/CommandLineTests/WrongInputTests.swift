@@ -1,0 +1,61 @@
+import Foundation
+import Testing
+
+/// Wrong input is one sentence on standard error, an exit code that is not 0, and nothing written.
+@Suite struct WrongInputTests {
+    struct Case: CustomTestStringConvertible {
+        let command: String
+        /// Pieces of the sentence.
+        let says: [String]
+        var testDescription: String { command }
+    }
+
+    static let cases = [
+        Case(command: "sae colect", says: ["colect"]),
+        Case(command: "sae collect", says: ["--out"]),
+        Case(command: "sae collect --model smollm2-135m-instrct --out a", says: ["did you mean 'smollm2-135m-instruct'"]),
+        Case(command: "sae collect --model prose-small --out a", says: ["not a language model"]),
+        Case(command: "sae collect --model no/such/model --out a", says: ["no/such/model"]),
+        Case(command: "sae collect --hook blocks.15.hook_resid_pots --out a", says: ["did you mean 'blocks.15.hook_resid_post'"]),
+        Case(command: "sae collect --hook blocks.99.hook_resid_post --out a", says: ["blocks.99"]),
+        Case(command: "sae collect --hook blocks.3.attn.hook_pattern --out a", says: ["no vector for each token"]),
+        Case(command: "sae collect --text short.txt --out a", says: ["too few for one context of 128", "--context-length"]),
+        Case(command: "sae collect --text none.txt --out a", says: ["none.txt"]),
+        Case(command: "sae collect --tokens 0 --out a", says: ["tokens must be positive"]),
+        Case(command: "sae collect --device cuda:7 --out a", says: ["cuda:7", "not available"]),
+        Case(command: "sae train none", says: ["none"]),
+        Case(command: "demo --set collection.tokens=0", says: ["collection"]),
+        Case(command: "demo --quiet --set collection.model=no/such/model", says: ["no/such/model"]),
+        Case(command: "sae train garbage --k 4", says: ["garbage"]),
+        Case(command: "sae train --architecture topk2 store", says: ["no architecture 'topk2'"]),
+        Case(command: "sae train garbage --set trainig.steps=3", says: ["did you mean 'training'"]),
+        Case(command: "sae train --resume none", says: ["none"]),
+        Case(command: "sae train --resume none --k 5", says: ["none"]),
+        Case(command: "sae eval none --store none", says: ["none"]),
+        Case(command: "sae eval garbage --store garbage --held-out 2", says: ["--held-out"]),
+        Case(command: "sae features none --store none", says: ["none"]),
+        Case(command: "sae steer none --feature 3 --prompt x", says: ["--maximum"]),
+        Case(command: "sae steer none --feature 3 --prompt x --maximum 1 --tokens 0", says: ["--tokens must be positive"]),
+        Case(command: "reproduce sae-baseline", says: ["did you mean 'sae-baselines'"]),
+        Case(command: "runs show nothing", says: ["no run 'nothing'"]),
+        Case(command: "data fetch prose-smal", says: ["did you mean 'prose-small'"]),
+        Case(command: "bench engin", says: ["engine"]),
+    ]
+
+    @Test(arguments: cases) func isOneSentence(_ wrong: Case) throws {
+        let program = try CondenseProgram()
+        try "A few words.".write(to: program.url("short.txt"), atomically: true, encoding: .utf8)
+        try FileManager.default.createDirectory(at: program.url("garbage"), withIntermediateDirectories: true)
+        for name in ["store.json", "config.json", "weights.safetensors"] {
+            try Data([0x7B, 0xFF, 0x00, 0x22]).write(to: program.url("garbage/\(name)"))
+        }
+        let outcome = try program.run(wrong.command.split(separator: " ").map(String.init))
+        #expect(outcome.status != 0 && outcome.status < 128, "exit code \(outcome.status)")
+        let sentences = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("condense: ") }
+        #expect(sentences.count == 1, "\(outcome.errors)")
+        for piece in wrong.says { #expect(sentences.first?.contains(piece) == true, "\(outcome.errors)") }
+        #expect(outcome.output == "")
+        #expect(!program.exists("a"), "a store was begun")
+        #expect(!program.exists("runs"), "a run was begun")
+    }
+}
