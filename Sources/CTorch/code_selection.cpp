@@ -3,8 +3,8 @@
 // exists as a whole, and the gradient touches selected features alone.
 //
 //   topk_linear         in each row the k largest positive u, or the k of largest magnitude
-//   threshold_linear    all u above 0, or above a threshold of each feature
-//   batch_topk_linear   the `count` largest positive u of all rows together
+//   threshold_linear    all u above 0, or above a threshold of each feature; or by magnitude
+//   batch_topk_linear   the `count` largest positive u of all rows together; or by magnitude
 #include "sparse_code.h"
 
 #include "parallel.h"
@@ -71,6 +71,10 @@ void forEachProduct(const Tensor &input, const Tensor &weight, int64_t rowBlock,
   }
 }
 
+// What numbers are compared by.
+template <bool Signed, typename T>
+T sizeOf(T value) { return Signed ? std::abs(value) : value; }
+
 // MARK: k entries a row
 
 // Keeps, for each of several rows, the k largest numbers (or magnitudes) above 0 seen so far; of equal ones the first.
@@ -92,7 +96,7 @@ struct Selector {
     std::fill(thresholds.begin(), thresholds.end(), T(0));
   }
 
-  static T size(T value) { return Signed ? std::abs(value) : value; }
+  static T size(T value) { return sizeOf<Signed>(value); }
   static bool before(const Entry &a, const Entry &b) {
     return size(a.value) > size(b.value) || (size(a.value) == size(b.value) && a.index < b.index);
   }
@@ -174,20 +178,26 @@ struct RowEntries {
   std::vector<T> values;
   std::vector<int64_t> indices;
 
+  template <bool Signed>
   void scan(const T *numbers, const T *bias, const T *thresholds, T threshold, int64_t first, int64_t count) {
     for (int64_t start = 0; start < count; start += scanBlock) {
       const int64_t length = std::min(scanBlock, count - start);
       const T *x = numbers + start, *b = bias ? bias + start : nullptr, *t = thresholds ? thresholds + start : nullptr;
-      const int32_t found = t ? ct::countAboveEach(x, b, t, length) : ct::countAbove(x, b, threshold, length);
-      if (found == 0) continue;
+      if (!anyAbove<Signed>(x, b, t, threshold, length)) continue;
       for (int64_t i = 0; i < length; ++i) {
         const T value = b ? x[i] + b[i] : x[i];
-        if (value > (t ? t[i] : threshold)) {
+        if (sizeOf<Signed>(value) > (t ? t[i] : threshold)) {
           values.push_back(value);
           indices.push_back(first + start + i);
         }
       }
     }
+  }
+
+  template <bool Signed>
+  static bool anyAbove(const T *x, const T *b, const T *t, T threshold, int64_t length) {
+    if (t == nullptr) return (Signed ? ct::countMagnitudeAbove(x, b, threshold, length) : ct::countAbove(x, b, threshold, length)) > 0;
+    return Signed || ct::countAboveEach(x, b, t, length) > 0;
   }
 
   // Keeps the entries for which `keeps(value)`.
@@ -225,7 +235,7 @@ RaggedSelected joined(const std::vector<RowEntries<T>> &rows, const at::TensorOp
 
 int64_t productRows(const Tensor &input) { return std::max(rowChunk, productBytes / (productFeatures * input.element_size())); }
 
-RaggedSelected thresholdLinearCPU(const Tensor &input_, const Tensor &weight, const OptionalTensor &bias_, const OptionalTensor &threshold_) {
+RaggedSelected thresholdLinearCPU(const Tensor &input_, const Tensor &weight, const OptionalTensor &bias_, const OptionalTensor &threshold_, bool isSigned) {
   checkLinear(input_, weight, bias_);
   TORCH_CHECK(!threshold_ || (threshold_->dim() == 1 && threshold_->size(0) == weight.size(0)), "the threshold must have one entry a row of the weight ", weight.sizes());
   const Tensor input = input_.contiguous();
@@ -237,8 +247,10 @@ RaggedSelected thresholdLinearCPU(const Tensor &input_, const Tensor &weight, co
     std::vector<RowEntries<scalar_t>> kept(input.size(0));
     forEachProduct<scalar_t>(input, weight, productRows(input), [&](const scalar_t *pre, int64_t row, int64_t height, int64_t feature, int64_t width) {
       ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
-        for (int64_t r = begin; r < end; ++r)
-          kept[row + r].scan(pre + r * width, b ? b + feature : nullptr, t ? t + feature : nullptr, 0, feature, width);
+        for (int64_t r = begin; r < end; ++r) {
+          auto scan = isSigned ? &RowEntries<scalar_t>::template scan<true> : &RowEntries<scalar_t>::template scan<false>;
+          (kept[row + r].*scan)(pre + r * width, b ? b + feature : nullptr, t ? t + feature : nullptr, 0, feature, width);
+        }
       });
     });
     result = joined(kept, input.options());
@@ -247,7 +259,7 @@ RaggedSelected thresholdLinearCPU(const Tensor &input_, const Tensor &weight, co
 }
 
 // The `count` largest entries of all rows; of equal ones the first in order of rows and features.
-template <typename T>
+template <typename T, bool Signed>
 struct BatchSelector {
   const int64_t count;
   std::vector<RowEntries<T>> rows;
@@ -265,7 +277,8 @@ struct BatchSelector {
   T smallestKept() const {
     std::vector<T> all;
     all.reserve(total());
-    for (const auto &row : rows) all.insert(all.end(), row.values.begin(), row.values.end());
+    for (const auto &row : rows)
+      for (T value : row.values) all.push_back(sizeOf<Signed>(value));
     std::nth_element(all.begin(), all.begin() + (count - 1), all.end(), std::greater<T>());
     return all[count - 1];
   }
@@ -281,7 +294,7 @@ struct BatchSelector {
   void shrink() {
     const T smallest = smallestKept();
     threshold = std::nextafter(smallest, T(0));
-    filter([smallest](T value) { return value >= smallest; });
+    filter([smallest](T value) { return sizeOf<Signed>(value) >= smallest; });
   }
 
   void finish() {
@@ -289,13 +302,28 @@ struct BatchSelector {
     const T smallest = smallestKept();
     int64_t above = 0;
     for (const auto &row : rows)
-      for (T value : row.values) above += value > smallest;
+      for (T value : row.values) above += sizeOf<Signed>(value) > smallest;
     int64_t equal = count - above;
-    for (auto &row : rows) row.filter([&](T value) { return value > smallest || (value == smallest && equal-- > 0); });
+    for (auto &row : rows)
+      row.filter([&](T value) { return sizeOf<Signed>(value) > smallest || (sizeOf<Signed>(value) == smallest && equal-- > 0); });
   }
 };
 
-RaggedSelected batchTopkLinearCPU(const Tensor &input_, const Tensor &weight, const OptionalTensor &bias_, int64_t count) {
+template <typename T, bool Signed>
+RaggedSelected selectBatch(const Tensor &input, const Tensor &weight, const T *bias, int64_t count) {
+  BatchSelector<T, Signed> selector(input.size(0), count);
+  forEachProduct<T>(input, weight, productRows(input), [&](const T *pre, int64_t row, int64_t height, int64_t feature, int64_t width) {
+    ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r)
+        selector.rows[row + r].template scan<Signed>(pre + r * width, bias ? bias + feature : nullptr, nullptr, selector.threshold, feature, width);
+    });
+    if (selector.total() > 2 * count) selector.shrink();
+  });
+  selector.finish();
+  return joined(selector.rows, input.options());
+}
+
+RaggedSelected batchTopkLinearCPU(const Tensor &input_, const Tensor &weight, const OptionalTensor &bias_, int64_t count, bool isSigned) {
   checkLinear(input_, weight, bias_);
   TORCH_CHECK(count >= 1, "the number of entries to keep must be positive, got ", count);
   const Tensor input = input_.contiguous();
@@ -303,16 +331,7 @@ RaggedSelected batchTopkLinearCPU(const Tensor &input_, const Tensor &weight, co
   RaggedSelected result;
   AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "condense::batch_topk_linear", [&] {
     const scalar_t *b = bias.defined() ? bias.const_data_ptr<scalar_t>() : nullptr;
-    BatchSelector<scalar_t> selector(input.size(0), count);
-    forEachProduct<scalar_t>(input, weight, productRows(input), [&](const scalar_t *pre, int64_t row, int64_t height, int64_t feature, int64_t width) {
-      ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
-        for (int64_t r = begin; r < end; ++r)
-          selector.rows[row + r].scan(pre + r * width, b ? b + feature : nullptr, nullptr, selector.threshold, feature, width);
-      });
-      if (selector.total() > 2 * count) selector.shrink();
-    });
-    selector.finish();
-    result = joined(selector.rows, input.options());
+    result = isSigned ? selectBatch<scalar_t, true>(input, weight, b, count) : selectBatch<scalar_t, false>(input, weight, b, count);
   });
   return result;
 }
@@ -340,17 +359,17 @@ Selected topkLinearComposite(const Tensor &input, const Tensor &weight, const Op
   return {values.clamp_min(0), indices};
 }
 
-RaggedSelected thresholdLinearComposite(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, const OptionalTensor &threshold) {
-  const Tensor pre = preActivations(input, weight, bias);
-  return entriesWhere(threshold ? pre.gt(*threshold) : pre.gt(0), pre);
+RaggedSelected thresholdLinearComposite(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, const OptionalTensor &threshold, bool isSigned) {
+  const Tensor pre = preActivations(input, weight, bias), size = isSigned ? pre.abs() : pre;
+  return entriesWhere(threshold ? size.gt(*threshold) : size.gt(0), pre);
 }
 
-RaggedSelected batchTopkLinearComposite(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, int64_t count) {
-  const Tensor pre = preActivations(input, weight, bias);
+RaggedSelected batchTopkLinearComposite(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, int64_t count, bool isSigned) {
+  const Tensor pre = preActivations(input, weight, bias), size = isSigned ? pre.abs() : pre;
   TORCH_CHECK(count >= 1, "the number of entries to keep must be positive, got ", count);
-  const Tensor kept = std::get<1>(pre.reshape(-1).topk(std::min(count, pre.numel())));
+  const Tensor kept = std::get<1>(size.reshape(-1).topk(std::min(count, pre.numel())));
   const Tensor mask = at::zeros({pre.numel()}, pre.options().dtype(at::kBool)).index_fill_(0, kept, 1).view(pre.sizes());
-  return entriesWhere(mask.logical_and(pre.gt(0)), pre);
+  return entriesWhere(mask.logical_and(size.gt(0)), pre);
 }
 
 // MARK: Gradients
@@ -399,16 +418,16 @@ Selected topkLinearAutograd(const Tensor &input, const Tensor &weight, const Opt
   return {results[0], results[1]};
 }
 
-RaggedSelected thresholdLinearAutograd(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, const OptionalTensor &threshold) {
-  static auto op = ct::operatorNamed<RaggedSelected(const Tensor &, const Tensor &, const OptionalTensor &, const OptionalTensor &)>("condense::threshold_linear");
-  const SelectedLinear::Select select = [&] { return op.call(input, weight, bias, threshold); };
+RaggedSelected thresholdLinearAutograd(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, const OptionalTensor &threshold, bool isSigned) {
+  static auto op = ct::operatorNamed<RaggedSelected(const Tensor &, const Tensor &, const OptionalTensor &, const OptionalTensor &, bool)>("condense::threshold_linear");
+  const SelectedLinear::Select select = [&] { return op.call(input, weight, bias, threshold, isSigned); };
   auto results = SelectedLinear::apply(input, weight, bias, select);
   return {results[0], results[1], results[2]};
 }
 
-RaggedSelected batchTopkLinearAutograd(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, int64_t count) {
-  static auto op = ct::operatorNamed<RaggedSelected(const Tensor &, const Tensor &, const OptionalTensor &, int64_t)>("condense::batch_topk_linear");
-  const SelectedLinear::Select select = [&] { return op.call(input, weight, bias, count); };
+RaggedSelected batchTopkLinearAutograd(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, int64_t count, bool isSigned) {
+  static auto op = ct::operatorNamed<RaggedSelected(const Tensor &, const Tensor &, const OptionalTensor &, int64_t, bool)>("condense::batch_topk_linear");
+  const SelectedLinear::Select select = [&] { return op.call(input, weight, bias, count, isSigned); };
   auto results = SelectedLinear::apply(input, weight, bias, select);
   return {results[0], results[1], results[2]};
 }
@@ -417,8 +436,8 @@ RaggedSelected batchTopkLinearAutograd(const Tensor &input, const Tensor &weight
 
 TORCH_LIBRARY_FRAGMENT(condense, library) {
   library.def("topk_linear(Tensor input, Tensor weight, Tensor? bias, int k, bool signed) -> (Tensor, Tensor)");
-  library.def("threshold_linear(Tensor input, Tensor weight, Tensor? bias, Tensor? threshold) -> (Tensor, Tensor, Tensor)");
-  library.def("batch_topk_linear(Tensor input, Tensor weight, Tensor? bias, int count) -> (Tensor, Tensor, Tensor)");
+  library.def("threshold_linear(Tensor input, Tensor weight, Tensor? bias, Tensor? threshold, bool signed) -> (Tensor, Tensor, Tensor)");
+  library.def("batch_topk_linear(Tensor input, Tensor weight, Tensor? bias, int count, bool signed) -> (Tensor, Tensor, Tensor)");
 }
 
 TORCH_LIBRARY_IMPL(condense, CPU, library) {

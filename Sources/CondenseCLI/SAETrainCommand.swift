@@ -25,7 +25,7 @@ struct SAETrainCommand: ParsableCommand {
     @Option(help: "Number of features.")
     var dictionarySize: Int?
 
-    @Option(help: "Active features per token (topK).")
+    @Option(help: "Active features per token, for architectures that choose so many; on average where they choose for a batch.")
     var k: Int?
 
     @Option(help: "Optimiser steps.")
@@ -56,11 +56,8 @@ struct SAETrainCommand: ParsableCommand {
         var options = options
         var defaults = StoreTrainingConfiguration()
         if let architecture = architecture.flatMap({ SAEArchitecture(named: $0) }) { defaults.training.architecture = architecture }
-        if let k, case .topK(var settings) = defaults.training.architecture {
-            settings.k = k
-            defaults.training.architecture = .topK(settings)
-        }
         if let store { options.changes.append("store='\(store.replacing("'", with: "''"))'") }
+        if let k { options.changes.append("training.architecture.\(defaults.training.architecture.name).k=\(k)") }
         let numbers = [("dictionarySize", dictionarySize), ("steps", steps), ("batchSize", batchSize)]
         options.changes += numbers.compactMap { key, value in value.map { "training.\(key)=\($0)" } }
         if let learningRate { options.changes.append("training.learningRate=\(learningRate)") }

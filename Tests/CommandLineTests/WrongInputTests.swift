@@ -30,7 +30,7 @@ import Testing
         Case(command: "sae train --architecture topk2 store", says: ["no architecture 'topk2'"]),
         Case(command: "sae train garbage --set trainig.steps=3", says: ["did you mean 'training'"]),
         Case(command: "sae train --resume none", says: ["none"]),
-        Case(command: "sae train --resume none --k 5", says: ["none"]),
+        Case(command: "sae train --resume none --k 5", says: ["leave out"]),
         Case(command: "sae eval none --store none", says: ["none"]),
         Case(command: "sae eval garbage --store garbage --held-out 2", says: ["--held-out"]),
         Case(command: "sae features none --store none", says: ["none"]),

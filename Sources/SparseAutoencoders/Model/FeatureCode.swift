@@ -78,6 +78,14 @@ public enum FeatureCode {
         }
     }
 
+    /// Σ f_i² for each row, shape [B]; differentiable.
+    public func squaredSums() -> Tensor {
+        switch self {
+        case .sparse(let code): sums(of: code, code.values.squared())
+        case .dense(let activations): activations.squared().sum(axis: 1)
+        }
+    }
+
     /// Sums of numbers that belong to a sparse code's entries, for each row.
     private func sums(of code: SparseCode, _ numbers: Tensor) -> Tensor {
         guard code.offsets != nil else { return numbers.sum(axis: 1) }

@@ -1,15 +1,15 @@
 public import Torch
 public import TorchNN
 
-/// The part of a sparse autoencoder that turns inputs into codes. A new architecture is a new type that conforms to this
-/// (with parameters of its own, if it has any), a case of ``EncoderKind``, and a case of ``SAEArchitecture``.
+/// The part of a sparse autoencoder that turns inputs into codes. A new architecture is a type that conforms to this (with
+/// parameters of its own, if it has any), its ``EncoderSettings``, and an ``SAEVariant`` that says how it is trained.
 public protocol FeatureEncoder: Module {
     /// Number of features F.
     var featureCount: Int { get }
 
-    /// The codes as they are in training, differentiable.
+    /// The codes of inputs, differentiable.
     /// - Parameter input: normalised and without the decoder's bias where the autoencoder says so, shape [B, D].
-    func encode(_ input: Tensor) -> FeatureCode
+    func encode(_ input: Tensor, in context: EncodingContext) -> any Encoding
 
     /// Multiplies the codes of every input by positive numbers, one a feature, exactly, by changing parameters; used to fold
     /// decoder norms and input scales.
@@ -19,6 +19,31 @@ public protocol FeatureEncoder: Module {
 
     /// Makes the encoder give, for `factor`·x, the codes it gave for x.
     func scaleInputs(by factor: Double) throws
+}
+
+/// What codes depend on beside the input.
+public struct EncodingContext {
+    /// The decoder's rows, [F, D].
+    public var atoms: Tensor
+    /// Whether codes are made as in training, where they may depend on the rest of the batch or on chance.
+    public var isTraining: Bool
+    /// Source of noise, for encoders that want some.
+    public var generator: RandomGenerator?
+
+    public init(atoms: Tensor, isTraining: Bool = false, generator: RandomGenerator? = nil) {
+        self.atoms = atoms
+        self.isTraining = isTraining
+        self.generator = generator
+    }
+}
+
+/// What an encoder makes of a batch: a code, and whatever else its losses depend on.
+public protocol Encoding {
+    var code: FeatureCode { get }
+}
+
+extension FeatureCode: Encoding {
+    public var code: FeatureCode { self }
 }
 
 /// A step that would change what a model computes instead of only rewriting its weights.
@@ -33,18 +58,21 @@ public protocol LinearFeatureEncoder: FeatureEncoder {
     var weight: Tensor { get }
     /// Shape [F].
     var bias: Tensor { get }
+    /// Whether codes may be negative: features are then compared by magnitude.
+    var isSigned: Bool { get }
 }
 
 extension LinearFeatureEncoder {
     public var featureCount: Int { weight.size(0) }
+    public var isSigned: Bool { false }
 
     /// u = x·Wᵀ + b of all features, shape [B, F].
     public func preActivations(_ input: Tensor) -> Tensor { input.linear(weight: weight, bias: bias) }
 
-    /// u of some features, shape [B, n].
-    /// - Parameter features: int64, shape [n].
-    public func preActivations(_ input: Tensor, of features: Tensor) -> Tensor {
-        input.linear(weight: weight.gathered(indices: features), bias: bias.gathered(indices: features))
+    /// f = u·1[u > θ], or of |u| for signed codes.
+    /// - Parameter threshold: θ, shape [F].
+    public func encode(_ input: Tensor, threshold: Tensor) -> FeatureCode {
+        .sparse(input.thresholdLinear(weight: weight, bias: bias, threshold: threshold, signed: isSigned))
     }
 
     public func visit(_ v: inout ParameterVisitor) {
@@ -54,107 +82,21 @@ extension LinearFeatureEncoder {
 
     public func scaleInputs(by factor: Double) throws { withoutGradients { _ = weight.divideInPlace(by: factor) } }
 
-    fileprivate func scalePreActivations(by factors: Tensor) {
+    func scalePreActivations(by factors: Tensor) {
         withoutGradients {
             weight.multiplyInPlace(by: factors.unsqueezed(1))
             bias.multiplyInPlace(by: factors)
         }
     }
-}
 
-/// f = relu(u).
-public final class ReLUEncoder: LinearFeatureEncoder {
-    public let weight: Tensor
-    public let bias: Tensor
-
-    /// - Parameters:
-    ///   - weight: shape [F, D], shared, not copied.
-    ///   - bias: shape [F].
-    public init(weight: Tensor, bias: Tensor) {
-        self.weight = weight
-        self.bias = bias
-    }
-
-    public func encode(_ input: Tensor) -> FeatureCode { .sparse(input.thresholdLinear(weight: weight, bias: bias)) }
-
-    public func scaleCodes(by factors: Tensor) throws { scalePreActivations(by: factors) }
-}
-
-/// The k largest of relu(u) in each row (Gao et al. 2024, arXiv:2406.04093). Rows with fewer than k positive
-/// pre-activations have fewer than k active features.
-public final class TopKEncoder: LinearFeatureEncoder {
-    public let weight: Tensor
-    public let bias: Tensor
-    /// Features kept per row; training may lower it step by step to the configured number.
-    public var k: Int
-
-    /// - Parameters:
-    ///   - weight: shape [F, D], shared, not copied.
-    ///   - bias: shape [F].
-    ///   - k: at most F.
-    public init(weight: Tensor, bias: Tensor, k: Int) {
-        require((1...weight.size(0)).contains(k), "TopKEncoder: k \(k) for \(weight.size(0)) features")
-        self.weight = weight
-        self.bias = bias
-        self.k = k
-    }
-
-    public func encode(_ input: Tensor) -> FeatureCode { .sparse(input.topKLinear(weight: weight, bias: bias, k: k)) }
-
-    public func scaleCodes(by factors: Tensor) throws {
+    /// Scales codes by scaling pre-activations, which keeps a selection that compares them only if all factors are equal.
+    func scaleComparedPreActivations(by factors: Tensor, name: String) throws {
         let one = factors.detached()[0].item()
         guard factors.equals(one).all().item() != 0 else {
             throw FoldingError(
-                "decoder norms cannot be folded into a TopK encoder, since other features would be selected; renormalise the "
+                "decoder norms cannot be folded into a \(name) encoder, since other features would be selected; renormalise the "
                     + "atoms while training instead, or convert the model to a threshold first")
         }
         scalePreActivations(by: factors)
-    }
-}
-
-/// Which ``FeatureEncoder`` a model has, as written in its configuration.
-public enum EncoderKind: Sendable, Equatable {
-    case relu
-    case topK(k: Int)
-
-    /// Name in files.
-    public var name: String {
-        switch self {
-        case .relu: "relu"
-        case .topK: "topk"
-        }
-    }
-
-    static let names = ["relu", "topk"]
-
-    /// Builds the encoder around weights [F, D] and biases [F].
-    func makeEncoder(weight: Tensor, bias: Tensor) -> any FeatureEncoder {
-        switch self {
-        case .relu: ReLUEncoder(weight: weight, bias: bias)
-        case .topK(let k): TopKEncoder(weight: weight, bias: bias, k: k)
-        }
-    }
-}
-
-extension EncoderKind: Codable {
-    private enum Keys: String, CodingKey { case name, k }
-
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: Keys.self)
-        let name = try container.decode(String.self, forKey: .name)
-        switch name {
-        case "relu": self = .relu
-        case "topk": self = .topK(k: try container.decode(Int.self, forKey: .k))
-        default:
-            throw DecodingError.dataCorruptedError(
-                forKey: .name, in: container,
-                debugDescription: "unknown architecture '\(name)'; known are \(Self.names.joined(separator: ", "))")
-        }
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: Keys.self)
-        try container.encode(name, forKey: .name)
-        if case .topK(let k) = self { try container.encode(k, forKey: .k) }
     }
 }

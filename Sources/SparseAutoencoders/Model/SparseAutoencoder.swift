@@ -13,16 +13,6 @@ public final class SparseAutoencoder: Module, ActivationDictionary {
     public let atoms: Tensor
     /// b_dec, shape [D].
     public let decoderBias: Tensor
-    /// How `encode` selects features.
-    public var inference = InferenceRule.asTrained
-
-    /// How features are selected when a trained model is used.
-    public enum InferenceRule: Sendable, Equatable {
-        /// As the encoder did while training.
-        case asTrained
-        /// f = u·1[u > θ] with the threshold of the configuration: independent of the rest of the row or batch.
-        case threshold
-    }
 
     /// A model around given parts, which are shared, not copied.
     /// - Parameters:
@@ -50,7 +40,7 @@ public final class SparseAutoencoder: Module, ActivationDictionary {
         let weight = (atoms * encoderScale).requiringGrad()
         let bias = Tensor.zeros([shape[0]], dtype: dtype, device: generator.device).requiringGrad()
         self.init(
-            configuration: configuration, encoder: configuration.encoder.makeEncoder(weight: weight, bias: bias),
+            configuration: configuration, encoder: configuration.encoder.settings.makeEncoder(weight: weight, bias: bias),
             atoms: atoms.requiringGrad(),
             decoderBias: Tensor.zeros([shape[1]], dtype: dtype, device: generator.device).requiringGrad())
     }
@@ -59,6 +49,12 @@ public final class SparseAutoencoder: Module, ActivationDictionary {
         v("encoder", encoder)
         v("decoder.atoms", atoms)
         v("decoder.bias", decoderBias)
+    }
+
+    /// How `encode` selects features.
+    public var inference: InferenceRule {
+        get { configuration.inference }
+        set { configuration.inference = newValue }
     }
 
     public var inputSize: Int { configuration.inputSize }
@@ -100,14 +96,15 @@ public final class SparseAutoencoder: Module, ActivationDictionary {
 
     private func encodeNormalized(_ rows: Tensor) -> FeatureCode {
         let rows = encoderInput(rows)
-        switch inference {
-        case .asTrained: return encoder.encode(rows)
+        switch configuration.inference {
+        case .asTrained: return encoder.encode(rows, in: EncodingContext(atoms: atoms)).code
         case .threshold:
-            guard let threshold = configuration.threshold, let linear = encoder as? any LinearFeatureEncoder else {
-                preconditionFailure("encode: this model has no threshold; train it with estimatesThreshold, or use .asTrained")
-            }
-            let thresholds = Tensor.full([dictionarySize], threshold, dtype: rows.dtype, device: rows.device)
-            return .sparse(rows.thresholdLinear(weight: linear.weight, bias: linear.bias, threshold: thresholds))
+            let linear = encoder as? any LinearFeatureEncoder
+            require(
+                configuration.threshold != nil && linear != nil,
+                "encode: this model has no threshold; train it with estimatesThreshold, or use .asTrained")
+            let thresholds = Tensor.full([dictionarySize], configuration.threshold ?? 0, dtype: rows.dtype, device: rows.device)
+            return linear?.encode(rows, threshold: thresholds) ?? .dense(rows)
         }
     }
 
@@ -135,7 +132,6 @@ public final class SparseAutoencoder: Module, ActivationDictionary {
         withoutGradients {
             for (target, source) in zip(copy.namedParameters(), own) { target.tensor.copyInPlace(from: source.tensor) }
         }
-        copy.inference = inference
         return copy
     }
 

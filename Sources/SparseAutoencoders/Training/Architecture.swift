@@ -1,27 +1,58 @@
-internal import Torch
+public import Torch
 
 /// A way to train a sparse autoencoder: its encoder, its losses, and the settings that belong to it. A new variant is a type
-/// that conforms to this and a case of ``SAEArchitecture``.
+/// that conforms to this and a line in ``SAEArchitecture``'s list.
 public protocol SAEVariant: Codable, Sendable, Equatable {
-    /// The encoder of the trained model.
+    /// Name in configurations, e.g. `topK`.
+    static var name: String { get }
+    /// All settings at their defaults.
+    init()
+    /// The encoder of the model while it is trained.
     var encoder: EncoderKind { get }
     /// What keeps codes from shrinking while atoms grow.
     var atomConstraint: AtomConstraint { get }
     /// How the model starts.
     var start: ModelStart { get }
+    /// How thresholds that select features one by one are estimated while training; nil for not at all.
+    var thresholdRule: ThresholdRule? { get }
     /// The usual learning rate for a dictionary of this size.
     func learningRate(dictionarySize: Int) -> Double
-    /// The summands of the loss beside the squared error.
-    /// - Parameter sparsityWarmupSteps: steps until penalties have their full size.
-    func makeLossTerms(inputSize: Int, sparsityWarmupSteps: Int) -> [any LossTerm]
+    /// The summands of the loss, the error of the reconstruction first.
+    func makeLossTerms(_ plan: TrainingPlan) -> [any LossTerm]
     /// Changes the model before a step, e.g. a number of features that falls over time.
     func prepare(_ model: SparseAutoencoder, step: Int)
+    /// Turns a copy of the trained model into the one to keep.
+    /// - Parameter thresholds: what was estimated by the ``thresholdRule``, shape [1] or [F].
+    func finish(_ model: SparseAutoencoder, thresholds: Tensor?) -> SparseAutoencoder
     /// The first setting that makes no sense.
     func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem?
 }
 
+/// What TopK and its relatives have in common.
 extension SAEVariant {
+    public var atomConstraint: AtomConstraint { .unitNorm }
+    public var start: ModelStart { ModelStart() }
+    public var thresholdRule: ThresholdRule? { nil }
+    public func learningRate(dictionarySize: Int) -> Double { 2e-4 / (Double(dictionarySize) / 16_384).squareRoot() }
     public func prepare(_ model: SparseAutoencoder, step: Int) {}
+    public func finish(_ model: SparseAutoencoder, thresholds: Tensor?) -> SparseAutoencoder { model }
+
+    fileprivate func isEqual(to other: any SAEVariant) -> Bool { self == other as? Self }
+}
+
+/// What losses need to know of a training in advance.
+public struct TrainingPlan: Sendable {
+    /// Width D of the activations.
+    public var inputSize: Int
+    public var steps: Int
+    /// Steps until penalties have their full size.
+    public var sparsityWarmupSteps: Int
+
+    public init(inputSize: Int, steps: Int, sparsityWarmupSteps: Int) {
+        self.inputSize = inputSize
+        self.steps = steps
+        self.sparsityWarmupSteps = sparsityWarmupSteps
+    }
 }
 
 /// A setting that cannot be used.
@@ -34,6 +65,24 @@ public struct SettingProblem: Sendable, Equatable {
     public init(_ key: String, _ problem: String) {
         self.key = key
         self.problem = problem
+    }
+
+    /// nil for a number of features per input that a dictionary has.
+    init?(k: Int, dictionarySize: Int) {
+        if (1...max(1, dictionarySize)).contains(k) { return nil }
+        self.init("k", "must be between 1 and the dictionary's \(dictionarySize) features, found \(k)")
+    }
+
+    /// nil for a finite number of at least 0.
+    init?(_ key: String, notNegative value: Double) {
+        if value.isFinite && value >= 0 { return nil }
+        self.init(key, "must be a number of at least 0, found \(value)")
+    }
+
+    /// nil for a finite number above 0.
+    init?(_ key: String, positive value: Double) {
+        if value.isFinite && value > 0 { return nil }
+        self.init(key, "must be positive, found \(value)")
     }
 }
 
@@ -57,64 +106,59 @@ public struct ModelStart: Sendable, Equatable {
 }
 
 /// The architectures that can be trained, with their settings; in YAML `architecture: {topK: {k: 32}}`.
-public enum SAEArchitecture: Sendable, Equatable {
-    case relu(ReLUSettings)
-    case topK(TopKSettings)
-
+public struct SAEArchitecture: Sendable, Equatable {
     /// The settings with what they mean.
-    public var variant: any SAEVariant {
-        switch self {
-        case .relu(let settings): settings
-        case .topK(let settings): settings
-        }
-    }
+    public let variant: any SAEVariant
 
-    /// Name as the key in configurations.
-    public var name: String { key.rawValue }
+    public init(_ variant: some SAEVariant) { self.variant = variant }
+
+    /// Every architecture there is.
+    static let all: [any SAEVariant.Type] = [
+        TopKSettings.self, ReLUSettings.self, BatchTopKSettings.self, MatryoshkaSettings.self, JumpReLUSettings.self, GatedSettings.self,
+        PAnnealSettings.self, AbsTopKSettings.self, TopAFASettings.self,
+    ]
+
+    public static func topK(_ settings: TopKSettings) -> SAEArchitecture { SAEArchitecture(settings) }
+    public static func relu(_ settings: ReLUSettings) -> SAEArchitecture { SAEArchitecture(settings) }
 
     /// An architecture with its default settings by name; nil for an unknown one.
     public init?(named name: String) {
-        switch Key(rawValue: name) {
-        case .relu: self = .relu(ReLUSettings())
-        case .topK: self = .topK(TopKSettings())
-        case nil: return nil
-        }
+        guard let type = Self.all.first(where: { $0.name == name }) else { return nil }
+        variant = type.init()
     }
 
+    /// Name as the key in configurations.
+    public var name: String { type(of: variant).name }
+
     /// The names that ``init(named:)`` knows.
-    public static var names: [String] { Key.allCases.map(\.rawValue) }
+    public static var names: [String] { all.map { $0.name } }
+
+    public static func == (a: SAEArchitecture, b: SAEArchitecture) -> Bool { a.variant.isEqual(to: b.variant) }
 }
 
 extension SAEArchitecture: Codable {
-    private enum Key: String, CodingKey, CaseIterable { case relu, topK }
-
-    private var key: Key {
-        switch self {
-        case .relu: .relu
-        case .topK: .topK
-        }
+    private struct Key: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(_ name: String) { stringValue = name }
+        init?(stringValue: String) { self.init(stringValue) }
+        init?(intValue: Int) { nil }
     }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
-        let present = Key.allCases.filter { container.contains($0) }
+        let present = Self.all.filter { container.contains(Key($0.name)) }
         guard present.count == 1 else {
             throw DecodingError.dataCorrupted(
                 .init(
                     codingPath: decoder.codingPath,
                     debugDescription: "it needs exactly one of \(Self.names.joined(separator: ", ")) with its settings"))
         }
-        switch present[0] {
-        case .relu: self = .relu(try container.decode(ReLUSettings.self, forKey: .relu))
-        case .topK: self = .topK(try container.decode(TopKSettings.self, forKey: .topK))
-        }
+        variant = try present[0].init(from: container.superDecoder(forKey: Key(present[0].name)))
     }
 
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
-        switch self {
-        case .relu(let settings): try container.encode(settings, forKey: .relu)
-        case .topK(let settings): try container.encode(settings, forKey: .topK)
-        }
+        try variant.encode(to: container.superEncoder(forKey: Key(name)))
     }
 }

@@ -9,7 +9,9 @@ public struct TrainingPass {
     public let input: Tensor
     /// What the encoder saw, shape [B, D].
     public let encoderInput: Tensor
-    public let code: FeatureCode
+    /// What the encoder made, with what its own losses depend on.
+    public let encoding: any Encoding
+    public var code: FeatureCode { encoding.code }
     /// x̂, shape [B, D].
     public let reconstruction: Tensor
     /// e = x − x̂, shape [B, D].
@@ -19,16 +21,23 @@ public struct TrainingPass {
 
     /// Runs the model on normalised rows.
     /// - Parameter deadFeatures: told the code, gives the features that count as dead.
-    public init(_ model: SparseAutoencoder, input: Tensor, step: Int, deadFeatures: (FeatureCode) -> Tensor? = { _ in nil }) {
+    public init(
+        _ model: SparseAutoencoder, input: Tensor, step: Int, generator: RandomGenerator? = nil,
+        deadFeatures: (FeatureCode) -> Tensor? = { _ in nil }
+    ) {
         self.model = model
         self.step = step
         self.input = input
         encoderInput = model.encoderInput(input)
-        code = model.encoder.encode(encoderInput)
-        reconstruction = model.decodeNormalized(code)
+        encoding = model.encoder.encode(
+            encoderInput, in: EncodingContext(atoms: model.atoms, isTraining: true, generator: generator))
+        reconstruction = model.decodeNormalized(encoding.code)
         error = input - reconstruction
-        self.deadFeatures = deadFeatures(code)
+        self.deadFeatures = deadFeatures(encoding.code)
     }
+
+    /// How far a coefficient that rises linearly from 0 has risen, at most 1.
+    func rise(over steps: Int) -> Double { steps > 0 ? min(1, Double(step) / Double(steps)) : 1 }
 }
 
 /// A summand of the training loss: reconstruction, sparsity penalty, or an auxiliary loss.
@@ -72,17 +81,12 @@ public final class L1Penalty: LossTerm {
     }
 
     public func loss(_ pass: TrainingPass) -> Tensor? {
-        let rise = warmupSteps > 0 ? min(1, Double(pass.step) / Double(warmupSteps)) : 1
-        let sums = switch norm {
-        case .unitAtoms: pass.code.absoluteSums()
-        case .atomNorms: pass.code.absoluteSums(weightedBy: pass.model.atoms.norm(axes: [1]))
-        }
-        return sums.mean() * (coefficient * rise)
+        norm.sums(of: pass.code, pass.model).mean() * (coefficient * pass.rise(over: warmupSteps))
     }
 }
 
 /// AuxK (Gao et al. 2024, arXiv:2406.04093, A.2, in the form of dictionary_learning): the `k_aux` largest positive
-/// pre-activations of *dead* features, decoded without bias, learn the main error, which is not differentiated:
+/// pre-activations (of signed codes, the largest in magnitude) of *dead* features, decoded without bias, learn the main error, which is not differentiated:
 /// α · Σ‖e − ê‖² / Σ‖e − ē‖².
 ///
 /// Only dead features' pre-activations are computed. A quotient that is no number counts as 0.
@@ -99,11 +103,24 @@ public final class AuxK: LossTerm {
         self.maximumK = maximumK
     }
 
+    /// The term, unless it is switched off.
+    /// - Parameter maximumK: nil for D/2.
+    static func terms(coefficient: Double, maximumK: Int?, _ plan: TrainingPlan) -> [any LossTerm] {
+        coefficient > 0 ? [AuxK(coefficient: coefficient, maximumK: maximumK ?? max(1, plan.inputSize / 2))] : []
+    }
+
+    /// The first setting of it that makes no sense.
+    static func problem(coefficient: Double, maximumK: Int?) -> SettingProblem? {
+        if let found = SettingProblem("auxiliaryCoefficient", notNegative: coefficient) { return found }
+        if let maximumK, maximumK < 1 { return SettingProblem("auxiliaryK", "must be positive, found \(maximumK)") }
+        return nil
+    }
+
     public func loss(_ pass: TrainingPass) -> Tensor? {
         guard let dead = pass.deadFeatures, let encoder = pass.model.encoder as? any LinearFeatureEncoder else { return nil }
         let k = min(maximumK, dead.elementCount)
         let code = pass.encoderInput.topKLinear(
-            weight: encoder.weight.gathered(indices: dead), bias: encoder.bias.gathered(indices: dead), k: k)
+            weight: encoder.weight.gathered(indices: dead), bias: encoder.bias.gathered(indices: dead), k: k, signed: encoder.isSigned)
         let estimate = code.decoded(atoms: pass.model.atoms.gathered(indices: dead))
         let target = pass.error.detached()
         let scale = (target - target.mean(axis: 0)).squared().sum()

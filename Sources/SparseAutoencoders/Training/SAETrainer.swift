@@ -64,12 +64,13 @@ public final class SAETrainer {
         }
         self.model = model
         optimizer = Adam(model.namedParameters(), configuration.adamSettings)
-        lossTerms = [SquaredError()]
-            + variant.makeLossTerms(inputSize: start.size(1), sparsityWarmupSteps: configuration.effectiveSparsityWarmupSteps)
+        lossTerms = variant.makeLossTerms(
+            TrainingPlan(
+                inputSize: start.size(1), steps: configuration.steps, sparsityWarmupSteps: configuration.effectiveSparsityWarmupSteps))
         dead = DeadFeatures(
             featureCount: configuration.dictionarySize, threshold: configuration.deadAfterTokens, device: start.device)
         weightAverage = configuration.weightAverageDecay.map { WeightAverage(of: model, .debiasedExponential(decay: $0)) }
-        thresholdEstimate = ThresholdEstimate(configuration.architecture)
+        thresholdEstimate = variant.thresholdRule.map { ThresholdEstimate($0, steps: configuration.steps) }
     }
 
     /// One optimiser step.
@@ -79,7 +80,7 @@ public final class SAETrainer {
     public func step(_ batch: Tensor) throws -> Report {
         configuration.architecture.variant.prepare(model, step: step)
         let rows = withoutGradients { model.configuration.normalization.normalize(batch).rows }
-        let pass = TrainingPass(model, input: rows, step: step) { dead.note($0) }
+        let pass = TrainingPass(model, input: rows, step: step, generator: generator) { dead.note($0) }
         let terms = lossTerms.compactMap { term in term.loss(pass).map { (term.name, loss: $0) } }
         let loss = terms.dropFirst().reduce(terms[0].loss) { $0 + $1.loss }
         let value = loss.item()
@@ -112,9 +113,8 @@ public final class SAETrainer {
     }
 
     private func resampleIfDue(_ pass: TrainingPass) {
-        guard case .relu(let settings) = configuration.architecture, let interval = settings.resampleEvery,
-            step % interval == 0
-        else { return }
+        let settings = configuration.architecture.variant as? ReLUSettings
+        guard let interval = settings?.resampleEvery, step % interval == 0 else { return }
         let silent = dead.silent(for: interval / 2 * configuration.batchSize)
         Resampling.restart(silent, of: pass, optimizer: optimizer, generator: generator)
         dead.reset(silent)
@@ -125,10 +125,10 @@ public final class SAETrainer {
     public func trainedModel() throws -> SparseAutoencoder {
         let result = weightAverage.map { average in average.count > 0 ? average.applied { model.copy() } : model.copy() } ?? model.copy()
         if configuration.architecture.variant.atomConstraint == .unitNorm { AtomPasses.normalizeRows(result.atoms) }
-        if let threshold = thresholdEstimate?.value { result.updateConfiguration { $0.threshold = threshold } }
-        if !result.configuration.normalization.dependsOnRow { try result.foldInputScale() }
-        result.freeze()
-        return result
+        let finished = configuration.architecture.variant.finish(result, thresholds: thresholdEstimate?.value)
+        if !finished.configuration.normalization.dependsOnRow { try finished.foldInputScale() }
+        finished.freeze()
+        return finished
     }
 
     func restore(step: Int, tokensSeen: Int) {
@@ -167,31 +167,5 @@ public enum TrainingError: Error, CustomStringConvertible, Equatable {
         case .foreignCheckpoint(let problem):
             "the checkpoint does not fit this run: \(problem); resume with the configuration it was written with"
         }
-    }
-}
-
-/// An average of the rows' smallest kept activations, for models whose number of features per row is fixed in training: as a
-/// threshold it gives about as many features without looking at the rest of the row.
-struct ThresholdEstimate {
-    private(set) var value: Double?
-    private static let decay = 0.999
-    private static let firstStep = 1_000
-
-    /// - Returns: nil for architectures that estimate none.
-    init?(_ architecture: SAEArchitecture) {
-        guard case .topK(let settings) = architecture, settings.estimatesThreshold else { return nil }
-    }
-
-    init(value: Double?) { self.value = value }
-
-    mutating func note(_ code: FeatureCode, step: Int) {
-        guard step > Self.firstStep else { return }
-        let minimum = withoutGradients {
-            let values = code.values.detached()
-            let active = values.filled(where: values .<= 0, with: .infinity).min(axes: [-1])
-            return active.selected(where: active.isFinite()).to(dtype: .float64).mean().item()
-        }
-        guard minimum.isFinite else { return }
-        value = value.map { Self.decay * $0 + (1 - Self.decay) * minimum } ?? minimum
     }
 }

@@ -9,7 +9,6 @@ private struct TrainingState: Codable {
     var tokensSeen: Int
     var position: ActivationPosition
     var model: SparseAutoencoderConfiguration
-    var threshold: Double?
     /// Features per row at the moment, while their number falls.
     var k: Int?
 }
@@ -27,12 +26,12 @@ extension SAETrainer {
         add("model", model.stateDictionary)
         add("optimizer", optimizer.stateDictionary)
         if let weightAverage { add("average", weightAverage.stateDictionary) }
+        if let threshold = thresholdEstimate?.value { tensors["threshold"] = threshold }
         for term in lossTerms { add("loss.\(term.name)", term.stateDictionary) }
         try SafetensorsWriter.write(tensors, to: checkpoint.url(Self.fileName).path(percentEncoded: false))
         try checkpoint.write(
             TrainingState(
-                step: step, tokensSeen: tokensSeen, position: position, model: model.configuration,
-                threshold: thresholdEstimate?.value, k: (model.encoder as? TopKEncoder)?.k))
+                step: step, tokensSeen: tokensSeen, position: position, model: model.configuration, k: (model.encoder as? TopKEncoder)?.k))
     }
 
     /// Continues from a checkpoint.
@@ -65,7 +64,7 @@ extension SAETrainer {
         dead.tokensSinceActive.copyInPlace(from: tokens)
         generator.state = random
         model.updateConfiguration { $0 = state.model }
-        if thresholdEstimate != nil { thresholdEstimate = ThresholdEstimate(value: state.threshold) }
+        thresholdEstimate?.restore(tensors["threshold"])
         if let k = state.k { (model.encoder as? TopKEncoder)?.k = k }
         restore(step: state.step, tokensSeen: state.tokensSeen)
         return state.position

@@ -2,6 +2,7 @@ extension Operator {
     static let topkLinear = Operator("condense::topk_linear")
     static let thresholdLinear = Operator("condense::threshold_linear")
     static let batchTopkLinear = Operator("condense::batch_topk_linear")
+    static let normMatchingEntries = Operator("condense::norm_matching_entries")
     static let sparseDecode = Operator("condense::sparse_decode")
     static let sparseDot = Operator("condense::sparse_dot")
     static let sparseScatter = Operator("condense::sparse_scatter")
@@ -64,6 +65,25 @@ public struct SparseCode {
     public func with(values: Tensor) -> SparseCode {
         SparseCode(values: values, indices: indices, offsets: offsets, featureCount: featureCount)
     }
+
+    /// The entries where a mask of the values' shape is true, with a number of entries for each row. Differentiable.
+    public func filtered(where mask: Tensor) -> SparseCode {
+        let places = mask.reshaped([-1]).nonzeroIndices().reshaped([-1])
+        let kept = Tensor.concatenated([Tensor.zeros([1], dtype: .int64, device: mask.device), mask.reshaped([-1]).to(dtype: .int64).cumulativeSum(axis: 0)])
+        let ends = offsets ?? Tensor.arange(0, rowCount + 1, device: mask.device) * (values.rank > 1 ? values.size(1) : 0)
+        return SparseCode(
+            values: values.reshaped([-1]).gathered(indices: places), indices: indices.reshaped([-1]).gathered(indices: places),
+            offsets: kept.gathered(indices: ends), featureCount: featureCount)
+    }
+
+    /// Which entries of each row, taken in falling order (of equal ones the first), have together the norm nearest to a given
+    /// one; at least one of those that are not 0, and never a whole dictionary.
+    /// - Parameter norms: [rows].
+    /// - Returns: bool, in the shape of the values, which must be 1-D.
+    public func matchingNorms(_ norms: Tensor) -> Tensor {
+        require(offsets != nil, "matchingNorms: a code with offsets is needed")
+        return Operator.normMatchingEntries(values, offsets, norms, featureCount)
+    }
 }
 
 extension Tensor {
@@ -80,16 +100,18 @@ extension Tensor {
     }
 
     /// The entries of self · weightᵀ + bias above 0, or above each feature's threshold; otherwise as ``topKLinear(weight:bias:k:signed:)``.
-    /// - Parameter threshold: [F]; nothing flows back to it.
-    public func thresholdLinear(weight: Tensor, bias: Tensor? = nil, threshold: Tensor? = nil) -> SparseCode {
-        let (values, indices, offsets) = Operator.thresholdLinear.triple(self, weight, bias, threshold)
+    /// - Parameters:
+    ///   - threshold: [F]; nothing flows back to it.
+    ///   - signed: whether magnitudes are compared instead.
+    public func thresholdLinear(weight: Tensor, bias: Tensor? = nil, threshold: Tensor? = nil, signed: Bool = false) -> SparseCode {
+        let (values, indices, offsets) = Operator.thresholdLinear.triple(self, weight, bias, threshold, signed)
         return SparseCode(values: values, indices: indices, offsets: offsets, featureCount: weight.size(0))
     }
 
     /// The `count` largest positive entries of self · weightᵀ + bias of all rows together; otherwise as
     /// ``topKLinear(weight:bias:k:signed:)``.
-    public func batchTopKLinear(weight: Tensor, bias: Tensor? = nil, count: Int) -> SparseCode {
-        let (values, indices, offsets) = Operator.batchTopkLinear.triple(self, weight, bias, count)
+    public func batchTopKLinear(weight: Tensor, bias: Tensor? = nil, count: Int, signed: Bool = false) -> SparseCode {
+        let (values, indices, offsets) = Operator.batchTopkLinear.triple(self, weight, bias, count, signed)
         return SparseCode(values: values, indices: indices, offsets: offsets, featureCount: weight.size(0))
     }
 }

@@ -54,7 +54,7 @@ import TorchNN
                 ("\"dictionarySize\" : 24", "\"dictionarySize\" : \"x\"", "'dictionarySize' must be of type Int"),
                 ("\"inputSize\" : 7,", "", "the key 'inputSize' is missing"),
                 ("{", "{{", "it is not valid JSON"),
-                ("\"formatVersion\" : 1", "\"formatVersion\" : 9", "its formatVersion is 9"),
+                ("\"formatVersion\" : 2", "\"formatVersion\" : 9", "its formatVersion is 9"),
             ]
             for (old, new, expected) in changes {
                 #expect(text.contains(old))

@@ -39,7 +39,7 @@ private final class FailingSource: ActivationSource {
 
     private static let architectures: [SAEArchitecture] = [
         .topK(TopKSettings(k: 3, annealingSteps: 20)), .relu(ReLUSettings(l1Coefficient: 0.01, resampleEvery: 7)),
-    ]
+    ] + EveryArchitectureTests.all.dropFirst(2)
 
     private func withFolder(_ body: (URL) throws -> Void) throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "train-\(UUID().uuidString)")

@@ -1,0 +1,115 @@
+public import Torch
+internal import TorchNN
+
+/// Keeps the strongest features of each input until their combined norm is that of the input (Lee et al. 2025,
+/// arXiv:2503.24277): with nearly orthogonal unit atoms ‖f‖ ≈ ‖x − b_dec‖, so no k has to be chosen.
+///
+/// With a = relu((x − b_dec)·Wᵀ) and s_i = (a_i‖atom_i‖)² in falling order, the first k are kept for which √(s_1 + … + s_k) is
+/// nearest to ‖x − b_dec‖; k is at least 1 and never all of the dictionary.
+public final class AFAEncoder: LinearFeatureEncoder {
+    public let weight: Tensor
+    /// Zeros: the architecture has no bias. Kept for the layout that all encoders share.
+    public let bias: Tensor
+
+    public struct Settings: EncoderSettings {
+        public static let name = "topafa"
+        public init() {}
+        public func makeEncoder(weight: Tensor, bias: Tensor) -> any FeatureEncoder { AFAEncoder(weight: weight, bias: bias) }
+    }
+
+    /// - Parameters:
+    ///   - weight: shape [F, D], shared, not copied.
+    ///   - bias: shape [F]; it is not used.
+    public init(weight: Tensor, bias: Tensor) {
+        self.weight = weight
+        self.bias = bias
+    }
+
+    public func encode(_ input: Tensor, in context: EncodingContext) -> any Encoding {
+        let positive = input.thresholdLinear(weight: weight)
+        let isKept = withoutGradients {
+            let norms = context.atoms.detached().norm(axes: [1]).gathered(indices: positive.indices)
+            let scores = positive.with(values: positive.values.detached() * norms)
+            return scores.matchingNorms(input.detached().norm(axes: [1]))
+        }
+        return FeatureCode.sparse(positive.filtered(where: isKept))
+    }
+
+    /// Folding changes codes and atoms against each other, or input and code (or atoms) alike; each leaves the selection as it is.
+    public func scaleCodes(by factors: Tensor) throws { withoutGradients { _ = weight.multiplyInPlace(by: factors.unsqueezed(1)) } }
+}
+
+extension EncoderKind {
+    public static let topAFA = EncoderKind(AFAEncoder.Settings())
+}
+
+/// top-AFA with a penalty on the mismatch of norms and AuxK.
+public struct TopAFASettings: SAEVariant {
+    public static let name = "topAFA"
+
+    /// λ of λ·mean (‖f‖ − ‖x‖)², in units in which the reconstruction's error is a mean over all elements.
+    public var afaCoefficient = 1.0 / 32
+    /// Which norm codes are drawn to.
+    public var target = Target.input
+    /// α of ``AuxK``; 0 switches it off.
+    public var auxiliaryCoefficient = 1.0 / 32
+    /// Dead features that learn per row at most; nil for D/2.
+    public var auxiliaryK: Int?
+
+    public enum Target: String, Codable, Sendable {
+        /// ‖x‖, as in the paper's code.
+        case input
+        /// ‖x − b_dec‖, which the selection compares with.
+        case centered
+    }
+
+    public init() {}
+
+    public init(afaCoefficient: Double, target: Target = .input, auxiliaryCoefficient: Double = 1.0 / 32) {
+        self.afaCoefficient = afaCoefficient
+        self.target = target
+        self.auxiliaryCoefficient = auxiliaryCoefficient
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        afaCoefficient = try container.decodeIfPresent(Double.self, forKey: .afaCoefficient) ?? afaCoefficient
+        target = try container.decodeIfPresent(Target.self, forKey: .target) ?? target
+        auxiliaryCoefficient = try container.decodeIfPresent(Double.self, forKey: .auxiliaryCoefficient) ?? auxiliaryCoefficient
+        auxiliaryK = try container.decodeIfPresent(Int.self, forKey: .auxiliaryK)
+    }
+
+    public var encoder: EncoderKind { .topAFA }
+    public func learningRate(dictionarySize: Int) -> Double { 3e-4 }
+
+    public func makeLossTerms(_ plan: TrainingPlan) -> [any LossTerm] {
+        [SquaredError(), NormMismatch(coefficient: afaCoefficient, target: target)]
+            + AuxK.terms(coefficient: auxiliaryCoefficient, maximumK: auxiliaryK, plan)
+    }
+
+    public func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem? {
+        SettingProblem("afaCoefficient", notNegative: afaCoefficient)
+            ?? AuxK.problem(coefficient: auxiliaryCoefficient, maximumK: auxiliaryK)
+    }
+}
+
+/// λ·D·mean (‖f‖ − ‖x‖)²; the factor D because our squared errors are sums over dimensions.
+final class NormMismatch: LossTerm {
+    let name = "afa"
+    private let coefficient: Double
+    private let target: TopAFASettings.Target
+
+    init(coefficient: Double, target: TopAFASettings.Target) {
+        self.coefficient = coefficient
+        self.target = target
+    }
+
+    func loss(_ pass: TrainingPass) -> Tensor? {
+        guard coefficient > 0 else { return nil }
+        let inputs = target == .input ? pass.input : pass.encoderInput
+        let squares = pass.code.squaredSums()
+        // The root has no derivative where a row has no feature.
+        let norms = (squares + squares.equals(0).to(dtype: squares.dtype)).sqrt() * squares.notEquals(0).to(dtype: squares.dtype)
+        return (norms - inputs.norm(axes: [1])).squared().mean() * (coefficient * Double(pass.input.size(1)))
+    }
+}
