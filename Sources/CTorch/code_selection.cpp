@@ -8,6 +8,7 @@
 #include "sparse_code.h"
 
 #include "parallel.h"
+#include "tensor_data.h"
 #include "vector_loops.h"
 
 #include <ATen/Dispatch.h>
@@ -66,7 +67,7 @@ void forEachProduct(const Tensor &input, const Tensor &weight, int64_t rowBlock,
       const int64_t width = std::min(productFeatures, features - feature);
       Tensor product = buffer.narrow(0, 0, height * width).view({height, width});
       at::mm_out(product, slice, weight.narrow(0, feature, width).t());
-      body(product.const_data_ptr<T>(), row, height, feature, width);
+      body(ct::constData<T>(product), row, height, feature, width);
     }
   }
 }
@@ -163,7 +164,7 @@ Selected topkLinearCPU(const Tensor &input_, const Tensor &weight, const Optiona
   const Tensor bias = bias_ ? bias_->contiguous() : Tensor();
   Tensor values = at::empty({input.size(0), k}, input.options()), indices = at::empty({input.size(0), k}, input.options().dtype(at::kLong));
   AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "condense::topk_linear", [&] {
-    const scalar_t *b = bias.defined() ? bias.const_data_ptr<scalar_t>() : nullptr;
+    const scalar_t *b = bias.defined() ? ct::constData<scalar_t>(bias) : nullptr;
     auto select = isSigned ? selectRows<scalar_t, true> : selectRows<scalar_t, false>;
     select(input, weight, b, k, values.mutable_data_ptr<scalar_t>(), indices.mutable_data_ptr<int64_t>());
   });
@@ -242,8 +243,8 @@ RaggedSelected thresholdLinearCPU(const Tensor &input_, const Tensor &weight, co
   const Tensor bias = bias_ ? bias_->contiguous() : Tensor(), threshold = threshold_ ? threshold_->contiguous() : Tensor();
   RaggedSelected result;
   AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "condense::threshold_linear", [&] {
-    const scalar_t *b = bias.defined() ? bias.const_data_ptr<scalar_t>() : nullptr;
-    const scalar_t *t = threshold.defined() ? threshold.const_data_ptr<scalar_t>() : nullptr;
+    const scalar_t *b = bias.defined() ? ct::constData<scalar_t>(bias) : nullptr;
+    const scalar_t *t = threshold.defined() ? ct::constData<scalar_t>(threshold) : nullptr;
     std::vector<RowEntries<scalar_t>> kept(input.size(0));
     forEachProduct<scalar_t>(input, weight, productRows(input), [&](const scalar_t *pre, int64_t row, int64_t height, int64_t feature, int64_t width) {
       ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
@@ -330,7 +331,7 @@ RaggedSelected batchTopkLinearCPU(const Tensor &input_, const Tensor &weight, co
   const Tensor bias = bias_ ? bias_->contiguous() : Tensor();
   RaggedSelected result;
   AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "condense::batch_topk_linear", [&] {
-    const scalar_t *b = bias.defined() ? bias.const_data_ptr<scalar_t>() : nullptr;
+    const scalar_t *b = bias.defined() ? ct::constData<scalar_t>(bias) : nullptr;
     result = isSigned ? selectBatch<scalar_t, true>(input, weight, b, count) : selectBatch<scalar_t, false>(input, weight, b, count);
   });
   return result;

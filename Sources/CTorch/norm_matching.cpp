@@ -1,5 +1,6 @@
 // Which of a code's entries are needed for a given norm (top-AFA, Lee et al. 2025, arXiv:2503.24277).
 #include "parallel.h"
+#include "tensor_data.h"
 
 #include <ATen/Dispatch.h>
 #include <ATen/core/Tensor.h>
@@ -21,12 +22,12 @@ Tensor normMatchingEntriesCPU(const Tensor &values_, const Tensor &offsets_, con
   const Tensor values = values_.contiguous(), offsets = offsets_.contiguous(), norms = norms_.contiguous();
   const int64_t rows = norms.numel();
   TORCH_CHECK(values.dim() == 1 && offsets.scalar_type() == at::kLong && offsets.numel() == rows + 1, "values ", values.sizes(), ", offsets ", offsets.sizes(), " and norms ", norms.sizes(), " do not belong together");
-  const int64_t *offset = offsets.const_data_ptr<int64_t>();
+  const int64_t *offset = ct::constData<int64_t>(offsets);
   TORCH_CHECK(offset[0] == 0 && offset[rows] == values.numel() && std::is_sorted(offset, offset + rows + 1), "the offsets of a code must rise from 0 to its ", values.numel(), " entries");
   Tensor result = at::zeros(values.sizes(), values.options().dtype(at::kBool));
   bool *kept = result.mutable_data_ptr<bool>();
   AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "condense::norm_matching_entries", [&] {
-    const scalar_t *v = values.const_data_ptr<scalar_t>(), *norm = norms.const_data_ptr<scalar_t>();
+    const scalar_t *v = ct::constData<scalar_t>(values), *norm = ct::constData<scalar_t>(norms);
     ct::parallelChunks(rows, rowChunk, [&](int64_t begin, int64_t end) {
       std::vector<int64_t> order;
       for (int64_t r = begin; r < end; ++r) {

@@ -6,6 +6,7 @@
 #include "sparse_code.h"
 
 #include "parallel.h"
+#include "tensor_data.h"
 #include "vector_loops.h"
 
 #include <ATen/Dispatch.h>
@@ -49,8 +50,8 @@ struct Code {
     rows = offsets.defined() ? offsets.size(0) - 1 : indices.size(0);
     k = offsets.defined() ? 0 : indices.size(1);
     entries = indices.numel();
-    index = indices.const_data_ptr<int64_t>();
-    offset = offsets.defined() ? offsets.const_data_ptr<int64_t>() : nullptr;
+    index = ct::constData<int64_t>(indices);
+    offset = offsets.defined() ? ct::constData<int64_t>(offsets) : nullptr;
     if (offset) {
       TORCH_CHECK(offset[0] == 0 && offset[rows] == entries && std::is_sorted(offset, offset + rows + 1), "the offsets of a code must rise from 0 to its ", entries, " entries");
     }
@@ -74,7 +75,7 @@ struct Code {
   template <typename T>
   Tensor dense(int64_t features) const {
     Tensor result = at::zeros({rows, features}, values.options());
-    const T *v = values.const_data_ptr<T>();
+    const T *v = ct::constData<T>(values);
     T *out = result.mutable_data_ptr<T>();
     ct::parallelChunks(rows, rowChunk, [&](int64_t first, int64_t last) {
       for (int64_t b = first; b < last; ++b)
@@ -115,7 +116,7 @@ Tensor decodeCPU(const Tensor &values, const Tensor &indices, const OptionalTens
       return;
     }
     result = at::empty({code.rows, width}, atoms.options());
-    const scalar_t *v = code.values.const_data_ptr<scalar_t>(), *a = atoms.const_data_ptr<scalar_t>();
+    const scalar_t *v = ct::constData<scalar_t>(code.values), *a = ct::constData<scalar_t>(atoms);
     scalar_t *out = result.mutable_data_ptr<scalar_t>();
     ct::parallelChunks(code.rows, rowChunk, [&](int64_t begin, int64_t end) {
       std::fill(out + begin * width, out + end * width, scalar_t(0));
@@ -137,8 +138,8 @@ Tensor dotCPU(const Tensor &input_, const Tensor &indices, const OptionalTensor 
   AT_DISPATCH_FLOATING_TYPES(atoms.scalar_type(), "condense::sparse_dot", [&] {
     const bool isFull = code.isFull(features, width);
     const Tensor products = isFull ? at::mm(input, atoms.t()) : Tensor();
-    const scalar_t *p = isFull ? products.const_data_ptr<scalar_t>() : nullptr;
-    const scalar_t *x = input.const_data_ptr<scalar_t>(), *a = atoms.const_data_ptr<scalar_t>();
+    const scalar_t *p = isFull ? ct::constData<scalar_t>(products) : nullptr;
+    const scalar_t *x = ct::constData<scalar_t>(input), *a = ct::constData<scalar_t>(atoms);
     scalar_t *out = result.mutable_data_ptr<scalar_t>();
     ct::parallelChunks(code.rows, rowChunk, [&](int64_t begin, int64_t end) {
       for (int64_t b = begin; b < end; ++b)
@@ -162,7 +163,7 @@ Tensor scatterCPU(const Tensor &values, const Tensor &indices, const OptionalTen
     }
     result = at::empty({features, width}, input.options());
     const ByFeature by(code, features);
-    const scalar_t *v = code.values.const_data_ptr<scalar_t>(), *x = input.const_data_ptr<scalar_t>();
+    const scalar_t *v = ct::constData<scalar_t>(code.values), *x = ct::constData<scalar_t>(input);
     scalar_t *out = result.mutable_data_ptr<scalar_t>();
     // Each feature is one worker's alone, and adds its rows in order: no atomics, the same bits always.
     ct::parallelChunks(features, featureChunk, [&](int64_t begin, int64_t end) {

@@ -53,13 +53,10 @@ package struct BaselineData {
         // Some tokens within a text act as attention sinks with norms a hundred times those of others; they would make up
         // nearly all of the variance and hide everything else.
         let limit = 10 * training.norm(axes: [1]).median().item()
-        func ordinary(_ rows: Tensor) -> Tensor {
-            rows.gathered(indices: (rows.norm(axes: [1]) .<= limit).nonzeroIndices().reshaped([-1]))
-        }
         self.init(
-            training: ordinary(training),
-            validation: ordinary(try store.rows(validationStart * perContext..<testStart * perContext)),
-            test: ordinary(try store.rows(testStart * perContext..<store.contextCount * perContext)),
+            training: training.rows(ofNormAtMost: limit),
+            validation: try store.rows(validationStart * perContext..<testStart * perContext).rows(ofNormAtMost: limit),
+            test: try store.rows(testStart * perContext..<store.contextCount * perContext).rows(ofNormAtMost: limit),
             origin: "\(setting.model) at \(store.description.hook) on the text \(setting.text)"
         ) { dictionary in
             let evaluation = LossRecoveredEvaluation(of: dictionary, in: hooked, sparedTokens: spared, sparedNorm: limit)

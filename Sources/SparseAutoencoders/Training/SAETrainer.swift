@@ -19,6 +19,8 @@ public final class SAETrainer {
     let dead: DeadFeatures
     let weightAverage: WeightAverage?
     let generator: RandomGenerator
+    /// Activations of a larger norm are left out.
+    private let normLimit: Double?
     var thresholdEstimate: ThresholdEstimate?
 
     /// A step's outcome.
@@ -49,6 +51,8 @@ public final class SAETrainer {
         try configuration.validate()
         try configuration.checkArchitecture(inputSize: start.size(1))
         guard start.isFinite().all().item() != 0 else { throw TrainingError.activationsNotFinite(step: 0) }
+        normLimit = configuration.outlierNorm.map { $0 * start.norm(axes: [1]).median().item() }
+        let start = start.rows(ofNormAtMost: normLimit)
         self.configuration = configuration
         generator = RandomGenerator(seed: seed, device: start.device)
         let variant = configuration.architecture.variant
@@ -79,7 +83,7 @@ public final class SAETrainer {
     @discardableResult
     public func step(_ batch: Tensor) throws -> Report {
         configuration.architecture.variant.prepare(model, step: step)
-        let rows = withoutGradients { model.configuration.normalization.normalize(batch).rows }
+        let rows = normalizedRows(of: batch)
         let pass = TrainingPass(model, input: rows, step: step, generator: generator) { dead.note($0) }
         let terms = lossTerms.compactMap { term in term.loss(pass).map { (term.name, loss: $0) } }
         let loss = terms.dropFirst().reduce(terms[0].loss) { $0 + $1.loss }
@@ -101,6 +105,11 @@ public final class SAETrainer {
         return Report(
             loss: value, terms: terms.map { Report.Term(name: $0.0, value: $0.loss.item()) }, gradientNorm: norm,
             deadFeatures: dead.count)
+    }
+
+    /// A batch without outliers, in the scale of the model.
+    func normalizedRows(of batch: Tensor) -> Tensor {
+        withoutGradients { model.configuration.normalization.normalize(batch.rows(ofNormAtMost: normLimit)).rows }
     }
 
     /// Removes what would only change atom norms, then limits the norm of all gradients together.
@@ -134,6 +143,17 @@ public final class SAETrainer {
     func restore(step: Int, tokensSeen: Int) {
         self.step = step
         self.tokensSeen = tokensSeen
+    }
+}
+
+extension Tensor {
+    /// The rows with a norm up to a limit; all if none is. Rows that are not finite stay, to be found by whoever computes with them.
+    func rows(ofNormAtMost limit: Double?) -> Tensor {
+        guard let limit else { return self }
+        let norms = norm(axes: [1])
+        let isOrdinary = (norms .<= limit).logicalOr(norms.isFinite().logicalNot())
+        guard isOrdinary.all().item() == 0, isOrdinary.any().item() != 0 else { return self }
+        return gathered(indices: isOrdinary.nonzeroIndices().reshaped([-1]))
     }
 }
 

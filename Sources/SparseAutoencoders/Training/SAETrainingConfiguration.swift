@@ -23,6 +23,9 @@ public struct SAETrainingConfiguration: RunConfiguration {
     /// Gradients are scaled down together to this norm; nil for never.
     public var gradientClipNorm: Double? = 1
     public var normalization = Normalization.unitMeanSquare
+    /// Activations whose norm is more than this many times the median of the first ones are left out; nil for none. Some tokens
+    /// act as attention sinks with norms a hundred times those of others, and would make up nearly all of the loss.
+    public var outlierNorm: Double? = 10
     /// What b_dec starts as.
     public var decoderBiasStart = DecoderBiasStart.geometricMedian
     /// Whether the encoder sees x − b_dec.
@@ -67,7 +70,9 @@ public struct SAETrainingConfiguration: RunConfiguration {
         for (key, value) in [("warmupSteps", warmupSteps ?? 0), ("sparsityWarmupSteps", sparsityWarmupSteps ?? 0)] {
             try ConfigurationError.require(value >= 0, key, "must not be negative", found: value)
         }
-        let rates = [("learningRate", learningRate ?? 1), ("gradientClipNorm", gradientClipNorm ?? 1)]
+        let rates = [
+            ("learningRate", learningRate ?? 1), ("gradientClipNorm", gradientClipNorm ?? 1), ("outlierNorm", outlierNorm ?? 1),
+        ]
         for (key, value) in rates { try ConfigurationError.require(value.isFinite && value > 0, key, "must be positive", found: value) }
         for (key, value) in [("beta1", beta1), ("beta2", beta2), ("weightAverageDecay", weightAverageDecay ?? 0)] {
             try ConfigurationError.require((0..<1).contains(value), key, "must be at least 0 and less than 1", found: value)

@@ -62,7 +62,7 @@ extension SAETrainer {
     /// What is logged of a step, measured on its batch with the weights after it.
     func metrics(of report: Report, batch: Tensor) -> [String: Double] {
         withoutGradients {
-            let rows = model.configuration.normalization.normalize(batch).rows
+            let rows = normalizedRows(of: batch)
             let pass = TrainingPass(model, input: rows, step: step)
             let variance = (rows - rows.mean(axis: 0)).squared().sum().item()
             var values = [

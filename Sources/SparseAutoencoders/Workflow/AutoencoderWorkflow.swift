@@ -28,9 +28,6 @@ public struct AutoencoderWorkflow: RunConfiguration {
         training = SAETrainingConfiguration(
             architecture: .topK(TopKSettings(k: 32)), dictionarySize: 4_096, batchSize: 1_024, steps: 350, learningRate: 1.5e-3)
         training.warmupSteps = 30
-        // Some tokens within a text act as attention sinks with norms a hundred times those of others. Without scaling rows
-        // by themselves they would make up nearly all of the loss.
-        training.normalization = .constantNorm
         training.deadAfterTokens = 60_000
         training.logEvery = 10
         training.checkpointEvery = 200
