@@ -72,21 +72,26 @@ let package = Package(
         library("Datasets", ["Suggestions", .product(name: "Crypto", package: "swift-crypto")]),
         library(
             "Experiments",
-            ["Torch", "TorchNN", "Suggestions", logging, .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams")]),
+            ["Torch", "Suggestions", logging, .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams")]),
         library("Networks", ["Torch", "TorchNN", "Suggestions", .product(name: "Collections", package: "swift-collections")]),
         library(
             "SparseAutoencoders", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets"], exclude: ["Reproduction/README.md"]),
         library("Condense", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions"]),
         library("CondenseTesting", ["Torch", "TorchNN"]),
-        .executableTarget(name: "CondenseCLI", dependencies: ["Condense", "Torch", "Suggestions", argumentParser, logging], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "CondenseCLI",
+            dependencies: [
+                "Condense", "Torch", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions", argumentParser, logging,
+            ],
+            swiftSettings: swiftSettings),
 
         tests("TorchTests", ["Torch"]),
-        tests("TorchNNTests", ["TorchNN"]),
-        tests("ExperimentsTests", ["Experiments", "Suggestions"]),
+        tests("TorchNNTests", ["Torch", "TorchNN"]),
+        tests("ExperimentsTests", ["Experiments", "Torch", "Suggestions"]),
         tests("DatasetsTests", ["Datasets"]),
-        tests("NetworksTests", ["Networks", "Datasets"]),
-        tests("SparseAutoencodersTests", ["SparseAutoencoders"]),
-        tests("CondenseTests", ["Condense"]),
+        tests("NetworksTests", ["Torch", "Networks", "Datasets"]),
+        tests("SparseAutoencodersTests", ["Torch", "TorchNN", "Experiments", "SparseAutoencoders"]),
+        tests("CondenseTests", ["Condense", "Experiments"]),
         .testTarget(
             name: "DocumentationTests", dependencies: ["Condense", "Experiments", "Torch", "TorchNN"], swiftSettings: swiftSettings),
         tests("FuzzTests", ["Torch", "Networks", "Experiments"]),
