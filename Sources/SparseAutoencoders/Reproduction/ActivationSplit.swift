@@ -1,21 +1,21 @@
-internal import Experiments
+package import Experiments
 internal import Foundation
 package import Torch
 
-/// Activations of one hook, cut into what is trained on, what λ is chosen on, and what all figures are measured on.
-package struct BaselineData {
-    /// Shapes [N, D].
+/// Activations of one hook, cut into what is trained on, what settings are chosen on, and what all figures are measured on.
+package struct ActivationSplit {
+    /// Shapes [N, D], float32.
     package var training: Tensor
     package var validation: Tensor
     package var test: Tensor
     /// Where they come from, e.g. "smollm2-135m-instruct at blocks.15.hook_resid_post".
     package var origin: String
-    /// Splices a model into the network on test text.
-    package var lossRecovered: (any ActivationDictionary) throws -> LossRecovered
+    /// Splices a dictionary into the network on test text; nil without a network.
+    package var lossRecovered: ((any ActivationDictionary) throws -> LossRecovered)?
 
     package init(
         training: Tensor, validation: Tensor, test: Tensor, origin: String,
-        lossRecovered: @escaping (any ActivationDictionary) throws -> LossRecovered
+        lossRecovered: ((any ActivationDictionary) throws -> LossRecovered)? = nil
     ) {
         self.training = training
         self.validation = validation
@@ -24,8 +24,28 @@ package struct BaselineData {
         self.lossRecovered = lossRecovered
     }
 
+    /// What to collect, and how to cut it.
+    package struct Setting: Sendable, Equatable {
+        package var model = "smollm2-135m-instruct"
+        package var text = "prose-small"
+        package var contextLength = 128
+        /// Activations collected; the last of them are held back.
+        package var tokens = 150_000
+        /// For the choice of settings.
+        package var validationTokens = 8_000
+        /// For all numbers that are reported.
+        package var testTokens = 16_000
+        /// Contexts of the test set in which dictionaries are spliced into the language model.
+        package var splicedContexts = 8
+
+        package init() {}
+    }
+
     /// Collects activations of a language model's middle layer, in a folder of the run that is removed afterwards.
-    init(collecting setting: BaselineSetting, context: ReproductionContext) throws {
+    ///
+    /// The first position of each context is left out, as are attention sinks: tokens with norms above ten times the median,
+    /// which would make up nearly all of the variance and hide everything else.
+    init(collecting setting: Setting, context: ReproductionContext) throws {
         let languageModel = try TextModel.load(setting.model)
         let folder = context.run.directory.appending(path: "activations", directoryHint: .isDirectory)
         var collection = CollectionConfiguration()
@@ -50,8 +70,6 @@ package struct BaselineData {
         let layout = store.description.contexts
         let spared = layout.flatMap { $0.firstPosition > 0 ? $0.beginningToken : nil }.map { Set([Int($0)]) } ?? []
         let training = try store.rows(0..<validationStart * perContext)
-        // Some tokens within a text act as attention sinks with norms a hundred times those of others; they would make up
-        // nearly all of the variance and hide everything else.
         let limit = 10 * training.norm(axes: [1]).median().item()
         self.init(
             training: training.rows(ofNormAtMost: limit),
@@ -63,6 +81,15 @@ package struct BaselineData {
             for batch in tokens.split(size: 4) { try evaluation.add(batch) }
             return evaluation.result
         }
+    }
+
+    /// What is the same for every experiment on such activations, as sentences for its setting.
+    var description: String {
+        """
+        \(origin) (width \(training.size(1))): \(formatCount(training.size(0))) activations for training, \
+        \(formatCount(validation.size(0))) for the choice of settings, \(formatCount(test.size(0))) for all figures. First positions \
+        of contexts and attention sinks (norms above ten times the median) are left out.
+        """
     }
 }
 

@@ -16,24 +16,14 @@ public enum SAEBaselines: Method {
 
     public static func reproduce(scale: ReproductionScale, context: ReproductionContext) throws -> Reproduction {
         let setting = BaselineSetting(scale)
-        let data = try BaselineData(collecting: setting, context: context)
+        let data = try ActivationSplit(collecting: setting.activations, context: context)
         return try BaselineExperiment(setting, data, context: context).run().reproduction
     }
 }
 
 /// The size of the experiment.
 package struct BaselineSetting: Sendable, Equatable {
-    package var model = "smollm2-135m-instruct"
-    package var text = "prose-small"
-    package var contextLength = 128
-    /// Activations collected; the last of them are held back.
-    package var tokens: Int
-    /// For the choice of λ.
-    package var validationTokens: Int
-    /// For all numbers that are reported.
-    package var testTokens: Int
-    /// Contexts of the test set in which models are spliced into the language model.
-    package var splicedContexts: Int
+    package var activations = ActivationSplit.Setting()
     package var dictionarySize: Int
     package var k: Int
     /// Features per input of the comparison with and without AuxK: features die where few are chosen.
@@ -51,10 +41,10 @@ package struct BaselineSetting: Sendable, Equatable {
     package init(_ scale: ReproductionScale) {
         switch scale {
         case .small:
-            (tokens, validationTokens, testTokens, splicedContexts) = (150_000, 8_000, 16_000, 8)
             (dictionarySize, k, batchSize, steps, deadAfterTokens) = (2_048, 32, 512, 1_000, 50_000)
         case .full:
-            (tokens, validationTokens, testTokens, splicedContexts) = (50_000_000, 100_000, 200_000, 500)
+            (activations.tokens, activations.validationTokens) = (50_000_000, 100_000)
+            (activations.testTokens, activations.splicedContexts) = (200_000, 500)
             (dictionarySize, k, batchSize, steps, deadAfterTokens) = (16_384, 32, 4_096, 50_000, 10_000_000)
         }
     }
