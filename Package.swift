@@ -93,7 +93,7 @@ let package = Package(
         tests("SparseAutoencodersTests", ["Torch", "TorchNN", "Experiments", "SparseAutoencoders"]),
         tests("CondenseTests", ["Condense", "Experiments"]),
         .testTarget(
-            name: "DocumentationTests", dependencies: ["Condense", "Experiments", "Torch", "TorchNN"], swiftSettings: swiftSettings),
+            name: "DocumentationTests", dependencies: ["Condense", "SparseAutoencoders", "Experiments", "Torch", "TorchNN"], swiftSettings: swiftSettings),
         tests("FuzzTests", ["Torch", "Networks", "Experiments"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CondenseCLI"], swiftSettings: swiftSettings),
     ],
