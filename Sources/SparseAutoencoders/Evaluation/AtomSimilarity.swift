@@ -21,11 +21,17 @@ extension ActivationDictionary {
 
     /// For each of some known directions, the largest cosine with any decoder direction, shape [G]: how well a ground truth
     /// was found.
-    /// - Parameter targets: shape [G, D].
-    public func bestCosines(with targets: Tensor, chunk: Int = 1_024) -> Tensor {
+    /// - Parameters:
+    ///   - targets: shape [G, D].
+    ///   - ignoringSign: whether an opposite direction counts as found, as for signed codes.
+    public func bestCosines(with targets: Tensor, ignoringSign: Bool = false, chunk: Int = 1_024) -> Tensor {
         withoutGradients {
             let directions = decoderDirections.normalizedRows().transposed()
-            return Tensor.concatenated(targets.normalizedRows().split(size: chunk).map { $0.matmul(directions).max(axes: [1]) })
+            return Tensor.concatenated(
+                targets.normalizedRows().split(size: chunk).map { targets in
+                    let cosines = targets.matmul(directions)
+                    return (ignoringSign ? cosines.abs() : cosines).max(axes: [1])
+                })
         }
     }
 

@@ -94,15 +94,16 @@ public enum FeatureCode {
     }
 
     /// In how many rows each feature is active, int64, shape [F].
-    public func firingCounts() -> Tensor {
+    /// - Parameter condition: of activations, what counts; not to be 0 unless given.
+    public func firingCounts(where condition: (Tensor) -> Tensor = { $0.notEquals(0) }) -> Tensor {
         withoutGradients {
             switch self {
             case .sparse(let code):
-                let active = code.values.detached().notEquals(0).to(dtype: .float64)
-                return code.indices.reshaped([-1]).binCount(weights: active.reshaped([-1]), minimumLength: featureCount)
+                let counted = condition(code.values.detached()).to(dtype: .float64)
+                return code.indices.reshaped([-1]).binCount(weights: counted.reshaped([-1]), minimumLength: featureCount)
                     .to(dtype: .int64)
             case .dense(let activations):
-                return activations.detached().nonzeroCount(axes: [0])
+                return condition(activations.detached()).nonzeroCount(axes: [0])
             }
         }
     }
