@@ -3,12 +3,12 @@ import Networks
 import Testing
 import Torch
 
-/// Damaged safetensors, GGUF, tokenizer.json and config.json are read or refused in one sentence; nothing else may happen.
+/// Damaged safetensors, PyTorch files, GGUF, tokenizer.json and config.json are read or refused in one sentence; nothing else may happen.
 ///
 /// `CONDENSE_FUZZ_ITERATIONS` sets the number of inputs per format (25,000 by default), `CONDENSE_FUZZ_SEED` the seed.
 @Suite struct ContainerFuzzTests {
     private enum Format: CaseIterable {
-        case safetensors, gguf, tokenizer, modelConfiguration
+        case safetensors, pyTorch, gguf, tokenizer, modelConfiguration
 
         /// Small valid samples.
         var samples: [[UInt8]] {
@@ -16,6 +16,7 @@ import Torch
             case .safetensors:
                 let header = #"{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"b":{"dtype":"U8","shape":[3],"data_offsets":[16,19]}}"#
                 return [Self.little(UInt64(header.utf8.count)) + Array(header.utf8) + Array(repeating: 1, count: 19)]
+            case .pyTorch: return [Self.samplePyTorchFile]
             case .gguf: return [Self.sampleGGUF]
             case .tokenizer:
                 return [
@@ -35,6 +36,13 @@ import Torch
             case .safetensors:
                 let file = try SafetensorsFile(bytes: MappedBytes(copying: bytes))
                 for entry in file.entries { _ = try file.tensor(named: entry.name).shape }
+            case .pyTorch:
+                let file = try PyTorchFile(bytes: MappedBytes(copying: bytes))
+                let dictionary = try file.dictionary()
+                for name in dictionary.names {
+                    guard let value = dictionary[name] else { continue }
+                    _ = (value.kind, value.intValue, value.tensorEntry?.tensor().shape)
+                }
             case .gguf:
                 let file = try GGUFFile(bytes: MappedBytes(copying: bytes))
                 for info in file.tensors { _ = file.dequantized(info) }
@@ -53,6 +61,21 @@ import Torch
 
         private static func little(_ value: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: value.littleEndian, Array.init) }
         private static func string(_ text: String) -> [UInt8] { little(UInt64(text.utf8.count)) + Array(text.utf8) }
+
+        private static var samplePyTorchFile: [UInt8] {
+            let path = FileManager.default.temporaryDirectory.appending(path: "fuzz-\(UUID().uuidString).pt").path
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            do {
+                try PyTorchWriter.write(
+                    [
+                        ("encoder.weight", .tensor(Tensor([[1, 2, 3], [4, 5, 6]] as [[Float]]))), ("k", .tensor(Tensor(scalar: Int32(2)))),
+                        ("threshold", .number(0.5)), ("size", .integer(1 << 40)), ("activation", .dictionary([("name", .string("TopK"))])),
+                    ], to: path)
+                return try [UInt8](Data(contentsOf: URL(filePath: path)))
+            } catch {
+                preconditionFailure("a sample could not be written: \(error)")
+            }
+        }
 
         private static var sampleGGUF: [UInt8] {
             let integers = [

@@ -1,4 +1,5 @@
 public import Foundation
+internal import Torch
 
 /// The files of one checkpoint while they are written.
 ///
@@ -150,7 +151,7 @@ struct CheckpointStore {
     private static func checksum(_ url: URL) throws -> (bytes: Int, crc: UInt32) {
         guard let handle = try? FileHandle(forReadingFrom: url) else { throw StorageError("read", url) }
         defer { try? handle.close() }
-        var crc = CRC32C()
+        var crc = CRC32()
         var bytes = 0
         while let chunk = try handle.read(upToCount: 4 << 20), !chunk.isEmpty {
             chunk.withUnsafeBytes { crc.update($0) }

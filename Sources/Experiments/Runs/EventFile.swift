@@ -1,4 +1,5 @@
 package import Foundation
+internal import Torch
 
 /// Writes TensorBoard's event files: records of length, masked checksum, and an `Event` message of Protocol Buffers.
 package final class EventFile {
@@ -71,8 +72,14 @@ package final class EventFile {
         build(&event)
         let length = littleEndian(UInt64(event.bytes.count))
         try file.append(
-            length + littleEndian(CRC32C.masked(length)) + event.bytes + littleEndian(CRC32C.masked(event.bytes)))
+            length + littleEndian(masked(length)) + event.bytes + littleEndian(masked(event.bytes)))
     }
+}
+
+/// The checksum as event files store it: rotated and offset, so that a checksum of data that contain checksums stays meaningful.
+private func masked(_ bytes: [UInt8]) -> UInt32 {
+    let crc = CRC32.checksum(bytes)
+    return (crc >> 15 | crc << 17) &+ 0xA282_EAD8
 }
 
 private func littleEndian<I: FixedWidthInteger>(_ value: I) -> [UInt8] {

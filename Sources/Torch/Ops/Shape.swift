@@ -23,6 +23,7 @@ extension Operator {
     static let triu = Operator("aten::triu")
     static let diagonal = Operator("aten::diagonal")
     static let unfold = Operator("aten::unfold")
+    static let asStrided = Operator("aten::as_strided")
     static let movedim = Operator("aten::movedim", "int")
 }
 
@@ -86,6 +87,8 @@ extension Tensor {
     public func diagonal(offset: Int = 0, axes: (Int, Int) = (0, 1)) -> Tensor { Operator.diagonal(self, offset, axes.0, axes.1) }
     /// A view of all windows of `size` along an axis, `step` apart; the window is a new last axis.
     public func windows(size: Int, step: Int, axis: Int) -> Tensor { Operator.unfold(self, axis, size, step) }
+    /// A view of the storage with any shape, strides and first element (counted in the storage); all must lie in it.
+    public func strided(shape: [Int], strides: [Int], offset: Int = 0) -> Tensor { Operator.asStrided(self, shape, strides, offset) }
     /// One axis moved to another place, the others in order.
     public func movingAxis(_ source: Int, to destination: Int) -> Tensor { Operator.movedim(self, source, destination) }
 }

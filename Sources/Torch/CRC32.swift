@@ -1,13 +1,25 @@
-/// The Castagnoli cyclic redundancy check, as in TensorBoard's event files (RFC 3720, appendix B.4).
-package struct CRC32C {
+/// The cyclic redundancy check of 32 bits, low bit first.
+package struct CRC32 {
+    /// Which numbers are divided by, as names of uses.
+    package enum Polynomial {
+        /// TensorBoard's event files and our own files (RFC 3720, appendix B.4).
+        case castagnoli
+        /// Zip archives (IEEE 802.3).
+        case zip
+    }
+
+    private let tables: [UInt32]
     private var state: UInt32 = 0xFFFF_FFFF
 
+    private static let castagnoliTables = makeTables(0x82F6_3B78)
+    private static let zipTables = makeTables(0xEDB8_8320)
+
     /// Eight tables of 256: `tables[k * 256 + b]` advances byte `b` by `k` zero bytes.
-    private static let tables: [UInt32] = {
+    private static func makeTables(_ polynomial: UInt32) -> [UInt32] {
         var tables = [UInt32](repeating: 0, count: 8 * 256)
         for byte in 0..<256 {
             var value = UInt32(byte)
-            for _ in 0..<8 { value = value & 1 == 1 ? value >> 1 ^ 0x82F6_3B78 : value >> 1 }
+            for _ in 0..<8 { value = value & 1 == 1 ? value >> 1 ^ polynomial : value >> 1 }
             tables[byte] = value
         }
         for index in 256..<(8 * 256) {
@@ -15,13 +27,18 @@ package struct CRC32C {
             tables[index] = tables[Int(previous & 0xFF)] ^ previous >> 8
         }
         return tables
-    }()
+    }
 
-    package init() {}
+    package init(_ polynomial: Polynomial = .castagnoli) {
+        tables = switch polynomial {
+        case .castagnoli: Self.castagnoliTables
+        case .zip: Self.zipTables
+        }
+    }
 
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         var crc = state
-        Self.tables.withUnsafeBufferPointer { table in
+        tables.withUnsafeBufferPointer { table in
             var index = 0
             while index + 8 <= bytes.count {
                 let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)) ^ UInt64(crc)
@@ -41,16 +58,9 @@ package struct CRC32C {
 
     package var value: UInt32 { ~state }
 
-    package static func checksum(_ bytes: [UInt8]) -> UInt32 {
-        var crc = CRC32C()
+    package static func checksum(_ bytes: [UInt8], _ polynomial: Polynomial = .castagnoli) -> UInt32 {
+        var crc = CRC32(polynomial)
         bytes.withUnsafeBytes { crc.update($0) }
         return crc.value
-    }
-
-    /// The checksum as event files store it: rotated and offset, so that a checksum of data that contain checksums
-    /// stays meaningful.
-    static func masked(_ bytes: [UInt8]) -> UInt32 {
-        let crc = checksum(bytes)
-        return (crc >> 15 | crc << 17) &+ 0xA282_EAD8
     }
 }
