@@ -3,7 +3,9 @@
 #include "ctorch.h"
 #include "parallel.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 // One text for both types: the attribute that compiles a function per instruction set takes no templates.
 #define CT_LOOPS(T)                                                                             \
@@ -41,7 +43,53 @@
       for (int64_t i = 0; i < count; ++i) found += x[i] + bias[i] > thresholds[i];              \
     }                                                                                           \
     return found;                                                                               \
+  }                                                                                             \
+  CT_VECTORIZED T maximum(const T *x, int64_t count) {                                          \
+    CT_LANES(T) int64_t i = 0;                                                                  \
+    for (; i + lanes <= count; i += lanes)                                                      \
+      for (int l = 0; l < lanes; ++l) lane[l] = lane[l] < x[i + l] ? x[i + l] : lane[l];        \
+    for (; i < count; ++i) lane[0] = lane[0] < x[i] ? x[i] : lane[0];                           \
+    return largest(lane);                                                                       \
+  }                                                                                             \
+  CT_VECTORIZED T subtractScaled(T *y, const T *x, T a, int64_t count) {                        \
+    _Pragma("clang fp contract(fast)") CT_LANES(T) int64_t i = 0;                               \
+    for (; i + lanes <= count; i += lanes)                                                      \
+      for (int l = 0; l < lanes; ++l) {                                                         \
+        const T value = y[i + l] - a * x[i + l];                                                \
+        y[i + l] = value;                                                                       \
+        lane[l] = lane[l] < value ? value : lane[l];                                            \
+      }                                                                                         \
+    for (; i < count; ++i) {                                                                    \
+      y[i] -= a * x[i];                                                                         \
+      lane[0] = lane[0] < y[i] ? y[i] : lane[0];                                                \
+    }                                                                                           \
+    return largest(lane);                                                                       \
+  }                                                                                             \
+  CT_VECTORIZED int64_t firstEqual(const T *x, T value, int64_t count) {                        \
+    int64_t start = 0;                                                                          \
+    for (; start + lanes <= count; start += lanes) {                                            \
+      int32_t found = 0;                                                                        \
+      for (int l = 0; l < lanes; ++l) found += x[start + l] == value;                           \
+      if (found) break;                                                                         \
+    }                                                                                           \
+    while (start < count - 1 && x[start] != value) ++start;                                     \
+    return start;                                                                               \
+  }                                                                                             \
+  CT_VECTORIZED void combine(T *y, const T *x1, T a, const T *x2, T b, const T *x3, T c, int64_t count) { \
+    _Pragma("clang fp contract(fast)") for (int64_t i = 0; i < count; ++i) y[i] = a * x1[i] + b * x2[i] + c * x3[i]; \
   }
+
+// Maxima are kept in as many places as several vectors have: one alone would wait for itself.
+#define CT_LANES(T)                                                                             \
+  T lane[lanes];                                                                                \
+  std::fill(lane, lane + lanes, -std::numeric_limits<T>::infinity());
+
+namespace {
+constexpr int lanes = 64;
+
+template <typename T>
+T largest(const T (&lane)[lanes]) { return *std::max_element(lane, lane + lanes); }
+}  // namespace
 
 namespace ct {
 CT_LOOPS(float)

@@ -25,4 +25,20 @@ int32_t countMagnitudeAbove(const double *x, const double *bias, double threshol
 int32_t countAboveEach(const float *x, const float *bias, const float *thresholds, int64_t count);
 int32_t countAboveEach(const double *x, const double *bias, const double *thresholds, int64_t count);
 
+// The largest of some numbers; -infinity if none is a number.
+float maximum(const float *x, int64_t count);
+double maximum(const double *x, int64_t count);
+
+// y -= a·x; returns the largest y.
+float subtractScaled(float *y, const float *x, float a, int64_t count);
+double subtractScaled(double *y, const double *x, double a, int64_t count);
+
+// The first place that holds a value that is known to be there.
+int64_t firstEqual(const float *x, float value, int64_t count);
+int64_t firstEqual(const double *x, double value, int64_t count);
+
+// y = a·x1 + b·x2 + c·x3
+void combine(float *y, const float *x1, float a, const float *x2, float b, const float *x3, float c, int64_t count);
+void combine(double *y, const double *x1, double a, const double *x2, double b, const double *x3, double c, int64_t count);
+
 }  // namespace ct

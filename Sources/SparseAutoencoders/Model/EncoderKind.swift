@@ -4,14 +4,18 @@ public import Torch
 public protocol EncoderSettings: Codable, Sendable, Equatable {
     /// Name in files.
     static var name: String { get }
-    /// An encoder around weights [F, D] and biases [F], which are shared, not copied.
+    /// An encoder around weights [F, D] and biases [F], which are shared, not copied; one that has no weights of its own leaves
+    /// them.
     func makeEncoder(weight: Tensor, bias: Tensor) -> any FeatureEncoder
+    /// The same encoder for inputs, residuals and atoms in units in which they are `factor` times as large.
+    func withInputs(scaledBy factor: Double) -> Self
     /// The first setting that makes no sense, as the rest of a sentence.
     func problem(dictionarySize: Int) -> String?
 }
 
 extension EncoderSettings {
     public func problem(dictionarySize: Int) -> String? { nil }
+    public func withInputs(scaledBy factor: Double) -> Self { self }
 
     fileprivate func isEqual(to other: any EncoderSettings) -> Bool { self == other as? Self }
 
@@ -30,10 +34,15 @@ public struct EncoderKind: Sendable, Equatable {
     /// Every kind that can be read from files.
     static let all: [any EncoderSettings.Type] = [
         ReLUEncoder.Settings.self, TopKEncoder.Settings.self, BatchTopKEncoder.Settings.self, JumpReLUEncoder.Settings.self,
-        GatedEncoder.Settings.self, AbsTopKEncoder.Settings.self, AFAEncoder.Settings.self,
+        GatedEncoder.Settings.self, AbsTopKEncoder.Settings.self, AFAEncoder.Settings.self, MatchingPursuitEncoder.Settings.self,
     ]
 
     public var name: String { type(of: settings).name }
+
+    func withInputs(scaledBy factor: Double) -> EncoderKind {
+        func scaled(_ settings: some EncoderSettings) -> EncoderKind { EncoderKind(settings.withInputs(scaledBy: factor)) }
+        return scaled(settings)
+    }
 
     public static func == (a: EncoderKind, b: EncoderKind) -> Bool { a.settings.isEqual(to: b.settings) }
 }

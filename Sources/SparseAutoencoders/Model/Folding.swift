@@ -29,6 +29,7 @@ extension SparseAutoencoder {
                     try encoder.scaleCodes(by: Tensor.full([dictionarySize], 1 / factor, dtype: atoms.dtype, device: atoms.device))
                 }
             }
+            configuration.encoder = configuration.encoder.withInputs(scaledBy: 1 / factor)
             updateConfiguration {
                 $0.normalization = .none
                 if folding == .keepingAtoms { $0.threshold = $0.threshold.map { $0 / factor } }

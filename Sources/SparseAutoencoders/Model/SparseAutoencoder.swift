@@ -7,7 +7,7 @@ public import TorchNN
 /// row a feature, in encoder and decoder alike. Losses and codes live in the *normalised* scale
 /// (``SparseAutoencoderConfiguration/normalization``); `encode` and `decode` take and give activations as they are.
 public final class SparseAutoencoder: Module, ActivationDictionary {
-    public private(set) var configuration: SparseAutoencoderConfiguration
+    public internal(set) var configuration: SparseAutoencoderConfiguration
     public let encoder: any FeatureEncoder
     /// The features' directions W_dec, shape [F, D], in the normalised scale.
     public let atoms: Tensor

@@ -2,8 +2,8 @@ public import Foundation
 internal import Torch
 internal import TorchNN
 
-/// A model is a folder of `config.json` (``SparseAutoencoderConfiguration``) and `sae.safetensors` with `encoder.weight`
-/// [F, D], `encoder.bias` [F], `decoder.atoms` [F, D], `decoder.bias` [D], and what else the encoder has.
+/// A model is a folder of `config.json` (``SparseAutoencoderConfiguration``) and `sae.safetensors` with `decoder.atoms` [F, D],
+/// `decoder.bias` [D], and what the encoder has: nearly always `encoder.weight` [F, D] and `encoder.bias` [F].
 extension SparseAutoencoder {
     static let configurationName = "config.json"
     static let weightsName = "sae.safetensors"

@@ -115,7 +115,7 @@ public struct SAEArchitecture: Sendable, Equatable {
     /// Every architecture there is.
     static let all: [any SAEVariant.Type] = [
         TopKSettings.self, ReLUSettings.self, BatchTopKSettings.self, MatryoshkaSettings.self, JumpReLUSettings.self, GatedSettings.self,
-        PAnnealSettings.self, AbsTopKSettings.self, TopAFASettings.self,
+        PAnnealSettings.self, AbsTopKSettings.self, TopAFASettings.self, MatchingPursuitSettings.self,
     ]
 
     public static func topK(_ settings: TopKSettings) -> SAEArchitecture { SAEArchitecture(settings) }

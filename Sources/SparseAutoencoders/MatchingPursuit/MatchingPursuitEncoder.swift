@@ -1,0 +1,114 @@
+public import Torch
+public import TorchNN
+
+/// Codes by matching pursuit over the decoder's own atoms (Costa et al. 2025, arXiv:2506.03093): the residual's best atom is
+/// taken out of it again and again. Atoms may be correlated, and what is left never grows from step to step, so the number of
+/// steps can be chosen anew for a trained model: ``SparseAutoencoder/pursuing(_:)``.
+///
+/// There is nothing to learn beside the atoms. The input should be without the decoder's bias, as it is unless
+/// ``SparseAutoencoderConfiguration/subtractsDecoderBias`` is switched off.
+public final class MatchingPursuitEncoder: FeatureEncoder {
+    public let featureCount: Int
+    public private(set) var settings: Settings
+
+    public struct Settings: EncoderSettings {
+        public static let name = "matchingpursuit"
+        /// Steps at most. An atom may be taken more than once, so there may be fewer active features.
+        public var steps: Int
+        /// Whether atoms are only added; a row stops when its residual has a positive product with none.
+        public var nonNegative: Bool
+        /// A row stops when the norm of its residual is at most this, in the normalised scale.
+        public var absoluteResidual: Double
+        /// A row stops when the norm of its residual is at most this part of ‖x − b_dec‖.
+        public var relativeResidual: Double
+
+        public init(steps: Int, nonNegative: Bool = true, absoluteResidual: Double = 0, relativeResidual: Double = 0) {
+            self.steps = steps
+            self.nonNegative = nonNegative
+            self.absoluteResidual = absoluteResidual
+            self.relativeResidual = relativeResidual
+        }
+
+        public func makeEncoder(weight: Tensor, bias: Tensor) -> any FeatureEncoder {
+            MatchingPursuitEncoder(featureCount: weight.size(0), settings: self)
+        }
+
+        public func problem(dictionarySize: Int) -> String? {
+            if steps < 1 { return "steps must be positive, found \(steps)" }
+            for (key, value) in [("absoluteResidual", absoluteResidual), ("relativeResidual", relativeResidual)]
+            where !(value.isFinite && value >= 0) { return "\(key) must be a number of at least 0, found \(value)" }
+            return nil
+        }
+
+        public func withInputs(scaledBy factor: Double) -> Settings {
+            var copy = self
+            copy.absoluteResidual *= factor
+            return copy
+        }
+
+        var rules: PursuitRules {
+            PursuitRules(
+                steps: steps, nonNegative: nonNegative, absoluteResidual: absoluteResidual, relativeResidual: relativeResidual)
+        }
+    }
+
+    public init(featureCount: Int, settings: Settings) {
+        require(settings.steps >= 1, "MatchingPursuitEncoder: \(settings.steps) steps")
+        self.featureCount = featureCount
+        self.settings = settings
+    }
+
+    public func visit(_ v: inout ParameterVisitor) {}
+
+    public func encode(_ input: Tensor, in context: EncodingContext) -> any Encoding {
+        PursuitEncoding(input.matchingPursuit(atoms: context.atoms, settings.rules))
+    }
+
+    /// Codes are products with the atoms, which change together with them.
+    public func scaleCodes(by factors: Tensor) throws {}
+
+    public func scaleInputs(by factor: Double) throws { settings = settings.withInputs(scaledBy: factor) }
+}
+
+/// A pursuit's code, and how it came about.
+public struct PursuitEncoding: Encoding {
+    public let picks: PursuitPicks
+    public let code: FeatureCode
+
+    public init(_ picks: PursuitPicks) {
+        self.picks = picks
+        code = .sparse(picks.code)
+    }
+}
+
+extension EncoderKind {
+    public static func matchingPursuit(_ settings: MatchingPursuitEncoder.Settings) -> EncoderKind { EncoderKind(settings) }
+    public static func matchingPursuit(steps: Int) -> EncoderKind { EncoderKind(MatchingPursuitEncoder.Settings(steps: steps)) }
+}
+
+extension SparseAutoencoder {
+    /// A model with the same weights, shared, whose pursuit has other settings: more or fewer steps, another end. Traps for other
+    /// architectures.
+    public func pursuing(_ change: (inout MatchingPursuitEncoder.Settings) -> Void) -> SparseAutoencoder {
+        var settings = pursuitEncoder.settings
+        change(&settings)
+        var changed = configuration
+        changed.encoder = .matchingPursuit(settings)
+        return SparseAutoencoder(
+            configuration: changed, encoder: MatchingPursuitEncoder(featureCount: dictionarySize, settings: settings), atoms: atoms,
+            decoderBias: decoderBias)
+    }
+
+    /// The atoms that are taken for each input, in order. Traps for other architectures.
+    /// - Parameter input: shape [B, D].
+    public func pursuit(of input: Tensor) -> PursuitPicks {
+        encoderInput(configuration.normalization.normalize(input).rows).matchingPursuit(atoms: atoms, pursuitEncoder.settings.rules)
+    }
+
+    private var pursuitEncoder: MatchingPursuitEncoder {
+        guard let encoder = encoder as? MatchingPursuitEncoder else {
+            preconditionFailure("a matching-pursuit model is needed, this one is '\(configuration.encoder)'")
+        }
+        return encoder
+    }
+}
