@@ -34,7 +34,7 @@ import Torch
     private final class Identity: ActivationDictionary {
         let inputSize = 3
         let dictionarySize = 3
-        var decoderDirections: Tensor { Tensor.eye(3, dtype: .float64) }
+        var decoderDirections: Tensor { Tensor.identity(3, dtype: .float64) }
         func encode(_ input: Tensor) -> FeatureCode { .dense(input) }
         func decode(_ code: FeatureCode, of input: Tensor?) -> Tensor { code.dense() }
     }
