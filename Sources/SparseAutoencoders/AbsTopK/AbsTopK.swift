@@ -1,3 +1,4 @@
+internal import Experiments
 public import Torch
 internal import TorchNN
 
@@ -84,10 +85,10 @@ public struct AbsTopKSettings: SAEVariant {
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        k = try container.decodeIfPresent(Int.self, forKey: .k) ?? k
-        selection = try container.decodeIfPresent(AbsTopKEncoder.Selection.self, forKey: .selection) ?? selection
-        auxiliaryCoefficient = try container.decodeIfPresent(Double.self, forKey: .auxiliaryCoefficient) ?? auxiliaryCoefficient
-        auxiliaryK = try container.decodeIfPresent(Int.self, forKey: .auxiliaryK)
+        try container.decode(.k, into: &k)
+        try container.decode(.selection, into: &selection)
+        try container.decode(.auxiliaryCoefficient, into: &auxiliaryCoefficient)
+        try container.decode(.auxiliaryK, into: &auxiliaryK)
     }
 
     public var encoder: EncoderKind { .absTopK(k: k, selection: selection) }

@@ -1,3 +1,4 @@
+internal import Experiments
 public import Torch
 internal import TorchNN
 
@@ -59,9 +60,9 @@ public struct BatchTopKSettings: SAEVariant {
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        k = try container.decodeIfPresent(Int.self, forKey: .k) ?? k
-        auxiliaryCoefficient = try container.decodeIfPresent(Double.self, forKey: .auxiliaryCoefficient) ?? auxiliaryCoefficient
-        auxiliaryK = try container.decodeIfPresent(Int.self, forKey: .auxiliaryK)
+        try container.decode(.k, into: &k)
+        try container.decode(.auxiliaryCoefficient, into: &auxiliaryCoefficient)
+        try container.decode(.auxiliaryK, into: &auxiliaryK)
     }
 
     public var encoder: EncoderKind { .batchTopK(k: k) }

@@ -1,3 +1,4 @@
+internal import Experiments
 public import Torch
 public import TorchNN
 
@@ -82,8 +83,8 @@ public struct GatedSettings: SAEVariant {
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        l1Coefficient = try container.decodeIfPresent(Double.self, forKey: .l1Coefficient) ?? l1Coefficient
-        penalty = try container.decodeIfPresent(ReLUSettings.Penalty.self, forKey: .penalty) ?? penalty
+        try container.decode(.l1Coefficient, into: &l1Coefficient)
+        try container.decode(.penalty, into: &penalty)
     }
 
     public var encoder: EncoderKind { .gated }

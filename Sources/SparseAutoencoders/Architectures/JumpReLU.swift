@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Experiments
 public import Torch
 public import TorchNN
 
@@ -125,10 +126,10 @@ public struct JumpReLUSettings: SAEVariant {
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        l0Coefficient = try container.decodeIfPresent(Double.self, forKey: .l0Coefficient) ?? l0Coefficient
-        targetL0 = try container.decodeIfPresent(Double.self, forKey: .targetL0)
-        initialThreshold = try container.decodeIfPresent(Double.self, forKey: .initialThreshold) ?? initialThreshold
-        bandwidth = try container.decodeIfPresent(Double.self, forKey: .bandwidth) ?? bandwidth
+        try container.decode(.l0Coefficient, into: &l0Coefficient)
+        try container.decode(.targetL0, into: &targetL0)
+        try container.decode(.initialThreshold, into: &initialThreshold)
+        try container.decode(.bandwidth, into: &bandwidth)
     }
 
     public var encoder: EncoderKind {

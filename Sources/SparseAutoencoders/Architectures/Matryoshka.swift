@@ -1,3 +1,4 @@
+internal import Experiments
 public import Torch
 
 /// Matryoshka BatchTopK (Bussmann et al. 2025, arXiv:2503.17547): BatchTopK whose first features alone must rebuild the input
@@ -24,10 +25,10 @@ public struct MatryoshkaSettings: SAEVariant {
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        k = try container.decodeIfPresent(Int.self, forKey: .k) ?? k
-        groups = try container.decodeIfPresent([Double].self, forKey: .groups) ?? groups
-        auxiliaryCoefficient = try container.decodeIfPresent(Double.self, forKey: .auxiliaryCoefficient) ?? auxiliaryCoefficient
-        auxiliaryK = try container.decodeIfPresent(Int.self, forKey: .auxiliaryK)
+        try container.decode(.k, into: &k)
+        try container.decode(.groups, into: &groups)
+        try container.decode(.auxiliaryCoefficient, into: &auxiliaryCoefficient)
+        try container.decode(.auxiliaryK, into: &auxiliaryK)
     }
 
     public var encoder: EncoderKind { .batchTopK(k: k) }

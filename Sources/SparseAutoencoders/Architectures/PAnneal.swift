@@ -1,3 +1,4 @@
+internal import Experiments
 internal import Torch
 
 /// p-annealing (Karvonen et al. 2024, arXiv:2408.00113): ReLU with the penalty λ Σ f^p, whose p falls from 1, which trains well,
@@ -25,10 +26,10 @@ public struct PAnnealSettings: SAEVariant {
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        l1Coefficient = try container.decodeIfPresent(Double.self, forKey: .l1Coefficient) ?? l1Coefficient
-        annealStart = try container.decodeIfPresent(Double.self, forKey: .annealStart) ?? annealStart
-        annealSteps = try container.decodeIfPresent(Int.self, forKey: .annealSteps) ?? annealSteps
-        finalP = try container.decodeIfPresent(Double.self, forKey: .finalP) ?? finalP
+        try container.decode(.l1Coefficient, into: &l1Coefficient)
+        try container.decode(.annealStart, into: &annealStart)
+        try container.decode(.annealSteps, into: &annealSteps)
+        try container.decode(.finalP, into: &finalP)
     }
 
     public var encoder: EncoderKind { .relu }

@@ -1,3 +1,4 @@
+internal import Experiments
 public import Torch
 internal import TorchNN
 
@@ -77,9 +78,9 @@ public struct ReLUSettings: SAEVariant {
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        l1Coefficient = try container.decodeIfPresent(Double.self, forKey: .l1Coefficient) ?? l1Coefficient
-        penalty = try container.decodeIfPresent(Penalty.self, forKey: .penalty) ?? penalty
-        resampleEvery = try container.decodeIfPresent(Int.self, forKey: .resampleEvery)
+        try container.decode(.l1Coefficient, into: &l1Coefficient)
+        try container.decode(.penalty, into: &penalty)
+        try container.decode(.resampleEvery, into: &resampleEvery)
     }
 
     public var encoder: EncoderKind { .relu }

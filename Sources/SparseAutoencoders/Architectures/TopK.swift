@@ -1,3 +1,4 @@
+internal import Experiments
 public import Torch
 internal import TorchNN
 
@@ -71,11 +72,11 @@ public struct TopKSettings: SAEVariant {
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        k = try container.decodeIfPresent(Int.self, forKey: .k) ?? k
-        auxiliaryCoefficient = try container.decodeIfPresent(Double.self, forKey: .auxiliaryCoefficient) ?? auxiliaryCoefficient
-        auxiliaryK = try container.decodeIfPresent(Int.self, forKey: .auxiliaryK)
-        annealingSteps = try container.decodeIfPresent(Int.self, forKey: .annealingSteps)
-        estimatesThreshold = try container.decodeIfPresent(Bool.self, forKey: .estimatesThreshold) ?? estimatesThreshold
+        try container.decode(.k, into: &k)
+        try container.decode(.auxiliaryCoefficient, into: &auxiliaryCoefficient)
+        try container.decode(.auxiliaryK, into: &auxiliaryK)
+        try container.decode(.annealingSteps, into: &annealingSteps)
+        try container.decode(.estimatesThreshold, into: &estimatesThreshold)
     }
 
     public var encoder: EncoderKind { .topK(k: k) }

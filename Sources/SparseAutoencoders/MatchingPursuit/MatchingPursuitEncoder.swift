@@ -11,46 +11,8 @@ public final class MatchingPursuitEncoder: FeatureEncoder {
     public let featureCount: Int
     public private(set) var settings: Settings
 
-    public struct Settings: EncoderSettings {
-        public static let name = "matchingpursuit"
-        /// Steps at most. An atom may be taken more than once, so there may be fewer active features.
-        public var steps: Int
-        /// Whether atoms are only added; a row stops when its residual has a positive product with none.
-        public var nonNegative: Bool
-        /// A row stops when the norm of its residual is at most this, in the normalised scale.
-        public var absoluteResidual: Double
-        /// A row stops when the norm of its residual is at most this part of ‖x − b_dec‖.
-        public var relativeResidual: Double
-
-        public init(steps: Int, nonNegative: Bool = true, absoluteResidual: Double = 0, relativeResidual: Double = 0) {
-            self.steps = steps
-            self.nonNegative = nonNegative
-            self.absoluteResidual = absoluteResidual
-            self.relativeResidual = relativeResidual
-        }
-
-        public func makeEncoder(weight: Tensor, bias: Tensor) -> any FeatureEncoder {
-            MatchingPursuitEncoder(featureCount: weight.size(0), settings: self)
-        }
-
-        public func problem(dictionarySize: Int) -> String? {
-            if steps < 1 { return "steps must be positive, found \(steps)" }
-            for (key, value) in [("absoluteResidual", absoluteResidual), ("relativeResidual", relativeResidual)]
-            where !(value.isFinite && value >= 0) { return "\(key) must be a number of at least 0, found \(value)" }
-            return nil
-        }
-
-        public func withInputs(scaledBy factor: Double) -> Settings {
-            var copy = self
-            copy.absoluteResidual *= factor
-            return copy
-        }
-
-        var rules: PursuitRules {
-            PursuitRules(
-                steps: steps, nonNegative: nonNegative, absoluteResidual: absoluteResidual, relativeResidual: relativeResidual)
-        }
-    }
+    /// The residuals at which a row stops are in the normalised scale.
+    public typealias Settings = PursuitRules
 
     public init(featureCount: Int, settings: Settings) {
         require(settings.steps >= 1, "MatchingPursuitEncoder: \(settings.steps) steps")
@@ -61,13 +23,34 @@ public final class MatchingPursuitEncoder: FeatureEncoder {
     public func visit(_ v: inout ParameterVisitor) {}
 
     public func encode(_ input: Tensor, in context: EncodingContext) -> any Encoding {
-        PursuitEncoding(input.matchingPursuit(atoms: context.atoms, settings.rules))
+        PursuitEncoding(input.matchingPursuit(atoms: context.atoms, settings))
     }
 
     /// Codes are products with the atoms, which change together with them.
     public func scaleCodes(by factors: Tensor) throws {}
 
     public func scaleInputs(by factor: Double) throws { settings = settings.withInputs(scaledBy: factor) }
+}
+
+extension PursuitRules: EncoderSettings {
+    public static var name: String { "matchingpursuit" }
+
+    public func makeEncoder(weight: Tensor, bias: Tensor) -> any FeatureEncoder {
+        MatchingPursuitEncoder(featureCount: weight.size(0), settings: self)
+    }
+
+    public func problem(dictionarySize: Int) -> String? {
+        if steps < 1 { return "steps must be positive, found \(steps)" }
+        for (key, value) in [("absoluteResidual", absoluteResidual), ("relativeResidual", relativeResidual)]
+        where !(value.isFinite && value >= 0) { return "\(key) must be a number of at least 0, found \(value)" }
+        return nil
+    }
+
+    public func withInputs(scaledBy factor: Double) -> PursuitRules {
+        var copy = self
+        copy.absoluteResidual *= factor
+        return copy
+    }
 }
 
 /// A pursuit's code, and how it came about.
@@ -83,7 +66,7 @@ public struct PursuitEncoding: Encoding {
 
 extension EncoderKind {
     public static func matchingPursuit(_ settings: MatchingPursuitEncoder.Settings) -> EncoderKind { EncoderKind(settings) }
-    public static func matchingPursuit(steps: Int) -> EncoderKind { EncoderKind(MatchingPursuitEncoder.Settings(steps: steps)) }
+    public static func matchingPursuit(steps: Int) -> EncoderKind { EncoderKind(PursuitRules(steps: steps)) }
 }
 
 extension SparseAutoencoder {
@@ -102,7 +85,7 @@ extension SparseAutoencoder {
     /// The atoms that are taken for each input, in order. Traps for other architectures.
     /// - Parameter input: shape [B, D].
     public func pursuit(of input: Tensor) -> PursuitPicks {
-        encoderInput(configuration.normalization.normalize(input).rows).matchingPursuit(atoms: atoms, pursuitEncoder.settings.rules)
+        encoderInput(configuration.normalization.normalize(input).rows).matchingPursuit(atoms: atoms, pursuitEncoder.settings)
     }
 
     private var pursuitEncoder: MatchingPursuitEncoder {

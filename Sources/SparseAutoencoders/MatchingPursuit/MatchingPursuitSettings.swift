@@ -1,3 +1,4 @@
+internal import Experiments
 public import Torch
 
 /// MP-SAE (Costa et al. 2025): the error of an unrolled pursuit, differentiated through all of its steps, and nothing else.
@@ -29,11 +30,11 @@ public struct MatchingPursuitSettings: SAEVariant {
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        steps = try container.decodeIfPresent(Int.self, forKey: .steps) ?? steps
-        nonNegative = try container.decodeIfPresent(Bool.self, forKey: .nonNegative) ?? nonNegative
-        absoluteResidual = try container.decodeIfPresent(Double.self, forKey: .absoluteResidual) ?? absoluteResidual
-        relativeResidual = try container.decodeIfPresent(Double.self, forKey: .relativeResidual) ?? relativeResidual
-        revivalCoefficient = try container.decodeIfPresent(Double.self, forKey: .revivalCoefficient) ?? revivalCoefficient
+        try container.decode(.steps, into: &steps)
+        try container.decode(.nonNegative, into: &nonNegative)
+        try container.decode(.absoluteResidual, into: &absoluteResidual)
+        try container.decode(.relativeResidual, into: &relativeResidual)
+        try container.decode(.revivalCoefficient, into: &revivalCoefficient)
     }
 
     public var encoder: EncoderKind {

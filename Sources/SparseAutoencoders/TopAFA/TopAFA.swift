@@ -1,3 +1,4 @@
+internal import Experiments
 public import Torch
 internal import TorchNN
 
@@ -73,10 +74,10 @@ public struct TopAFASettings: SAEVariant {
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        afaCoefficient = try container.decodeIfPresent(Double.self, forKey: .afaCoefficient) ?? afaCoefficient
-        target = try container.decodeIfPresent(Target.self, forKey: .target) ?? target
-        auxiliaryCoefficient = try container.decodeIfPresent(Double.self, forKey: .auxiliaryCoefficient) ?? auxiliaryCoefficient
-        auxiliaryK = try container.decodeIfPresent(Int.self, forKey: .auxiliaryK)
+        try container.decode(.afaCoefficient, into: &afaCoefficient)
+        try container.decode(.target, into: &target)
+        try container.decode(.auxiliaryCoefficient, into: &auxiliaryCoefficient)
+        try container.decode(.auxiliaryK, into: &auxiliaryK)
     }
 
     public var encoder: EncoderKind { .topAFA }

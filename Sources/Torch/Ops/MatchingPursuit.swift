@@ -3,7 +3,7 @@ extension Operator {
 }
 
 /// When a matching pursuit stops.
-public struct PursuitRules: Sendable, Equatable {
+public struct PursuitRules: Codable, Sendable, Equatable {
     /// Steps at most, each of which takes one atom.
     public var steps: Int
     /// Whether atoms are only ever added: a row stops when its residual has a positive product with no atom. Otherwise the largest
