@@ -128,9 +128,9 @@ public final class SparseAutoencoder: Module, ActivationDictionary {
         let copy = SparseAutoencoder(
             configuration: configuration, generator: RandomGenerator(seed: 0, device: atoms.device))
         copy.move(dtype: atoms.dtype)
-        let own = namedParameters()
+        let own = namedParameters() + namedBuffers()
         withoutGradients {
-            for (target, source) in zip(copy.namedParameters(), own) { target.tensor.copyInPlace(from: source.tensor) }
+            for (target, source) in zip(copy.namedParameters() + copy.namedBuffers(), own) { target.tensor.copyInPlace(from: source.tensor) }
         }
         return copy
     }

@@ -116,6 +116,7 @@ public struct SAEArchitecture: Sendable, Equatable {
     static let all: [any SAEVariant.Type] = [
         TopKSettings.self, ReLUSettings.self, BatchTopKSettings.self, MatryoshkaSettings.self, JumpReLUSettings.self, GatedSettings.self,
         PAnnealSettings.self, AbsTopKSettings.self, TopAFASettings.self, MatchingPursuitSettings.self,
+        VariationalSettings.self,
     ]
 
     public static func topK(_ settings: TopKSettings) -> SAEArchitecture { SAEArchitecture(settings) }

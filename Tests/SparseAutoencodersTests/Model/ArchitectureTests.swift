@@ -246,6 +246,7 @@ private func loss(_ settings: some SAEVariant, _ pass: TrainingPass, steps: Int 
         case is MatryoshkaSettings: settings = SAEArchitecture(MatryoshkaSettings(k: 3, groups: [0.25, 0.75]))
         case is AbsTopKSettings: settings = SAEArchitecture(AbsTopKSettings(k: 3, selection: .batch))
         case is MatchingPursuitSettings: settings = SAEArchitecture(MatchingPursuitSettings(steps: 3))
+        case is VariationalSettings: settings = SAEArchitecture(VariationalSettings(k: 3))
         default: break
         }
         return settings
