@@ -15,7 +15,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/addmm.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
@@ -26,8 +25,6 @@
 
 #include <cmath>
 #include <functional>
-#include <limits>
-#include <utility>
 #include <vector>
 
 namespace {

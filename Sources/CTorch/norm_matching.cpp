@@ -1,4 +1,6 @@
 // Which of a code's entries are needed for a given norm (top-AFA, Lee et al. 2025, arXiv:2503.24277).
+#include "sparse_code.h"
+
 #include "parallel.h"
 #include "tensor_data.h"
 
@@ -17,13 +19,13 @@ using at::Tensor;
 
 constexpr int64_t rowChunk = 16;  // rows a worker takes at once
 
-// Of each row's entries, in falling order, the first whose norm together is nearest to the row's (Lee et al. 2025).
+// Of each row's entries, in falling order, the first whose norm together is nearest to the row's.
 Tensor normMatchingEntriesCPU(const Tensor &values_, const Tensor &offsets_, const Tensor &norms_, int64_t features) {
   const Tensor values = values_.contiguous(), offsets = offsets_.contiguous(), norms = norms_.contiguous();
   const int64_t rows = norms.numel();
   TORCH_CHECK(values.dim() == 1 && offsets.scalar_type() == at::kLong && offsets.numel() == rows + 1, "values ", values.sizes(), ", offsets ", offsets.sizes(), " and norms ", norms.sizes(), " do not belong together");
   const int64_t *offset = ct::constData<int64_t>(offsets);
-  TORCH_CHECK(offset[0] == 0 && offset[rows] == values.numel() && std::is_sorted(offset, offset + rows + 1), "the offsets of a code must rise from 0 to its ", values.numel(), " entries");
+  ct::checkOffsets(offset, rows, values.numel());
   Tensor result = at::zeros(values.sizes(), values.options().dtype(at::kBool));
   bool *kept = result.mutable_data_ptr<bool>();
   AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "condense::norm_matching_entries", [&] {

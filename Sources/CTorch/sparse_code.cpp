@@ -53,7 +53,7 @@ struct Code {
     index = ct::constData<int64_t>(indices);
     offset = offsets.defined() ? ct::constData<int64_t>(offsets) : nullptr;
     if (offset) {
-      TORCH_CHECK(offset[0] == 0 && offset[rows] == entries && std::is_sorted(offset, offset + rows + 1), "the offsets of a code must rise from 0 to its ", entries, " entries");
+      ct::checkOffsets(offset, rows, entries);
     }
     if (entries == 0) return;
     const auto bounds = std::minmax_element(index, index + entries);
@@ -178,7 +178,7 @@ Tensor scatterCPU(const Tensor &values, const Tensor &indices, const OptionalTen
 
 // MARK: Any other device, composed of libtorch's operators
 
-// Calls `body(entries, rows)` with int64 index tensors for blocks of a code's entries.
+// Calls `body(start, length, rows)` for blocks of a code's entries; `rows` is the int64 tensor of the rows they belong to.
 template <typename Body>
 void forEachBlock(const Tensor &indices, const OptionalTensor &offsets, const Body &body) {
   const int64_t entries = indices.numel();

@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include <algorithm>
 #include <optional>
 
 namespace ct {
@@ -15,6 +16,11 @@ using OptionalTensor = std::optional<at::Tensor>;
 
 // A saved tensor that may be undefined, as the dispatcher wants it.
 inline OptionalTensor optional(const at::Tensor &tensor) { return tensor.defined() ? OptionalTensor(tensor) : std::nullopt; }
+
+// Checks that offsets rise from 0 to the number of entries, rows + 1 of them.
+inline void checkOffsets(const int64_t *offset, int64_t rows, int64_t entries) {
+  TORCH_CHECK(offset[0] == 0 && offset[rows] == entries && std::is_sorted(offset, offset + rows + 1), "the offsets of a code must rise from 0 to its ", entries, " entries");
+}
 
 template <typename Signature>
 auto operatorNamed(const char *name) {

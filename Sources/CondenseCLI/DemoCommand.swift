@@ -30,7 +30,7 @@ struct DemoCommand: ParsableCommand {
             try SAESession.fetch(configuration.collection.text, options.output.progress())
         }
         let outcome = try options.execute(
-            command: "demo", method: "demo", title: "Demonstration", defaults: AutoencoderWorkflow(), prepare: prepare
+            command: "demo", title: "Demonstration", defaults: AutoencoderWorkflow(), prepare: prepare
         ) { session in
             try session.configuration.run(
                 in: session.run, settings: session.settings, progress: session.progress, cancellation: session.cancellation)

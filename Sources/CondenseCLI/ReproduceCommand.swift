@@ -87,7 +87,7 @@ struct ReproduceCommand: ParsableCommand {
         if let scale { defaults.scale = scale }
         var rows: [Reproduction.Row] = []
         let outcome = try options.execute(
-            command: "reproduce \(method.name)", method: "reproduce-\(method.name)", title: "Reproduction: \(method.title)", defaults: defaults
+            command: "reproduce \(method.name)", title: "Reproduction: \(method.title)", defaults: defaults
         ) { session in
             let context = ReproductionContext(
                 run: session.run, settings: session.settings, repetitions: session.configuration.repetitions,

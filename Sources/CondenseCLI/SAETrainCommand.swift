@@ -62,7 +62,7 @@ struct SAETrainCommand: ParsableCommand {
         options.changes += numbers.compactMap { key, value in value.map { "training.\(key)=\($0)" } }
         if let learningRate { options.changes.append("training.learningRate=\(learningRate)") }
         let outcome = try options.execute(
-            command: "sae train", method: "sae-train", title: "Sparse autoencoder", defaults: defaults, prepare: { _ = try SAESession.store($0.store) }
+            command: "sae train", title: "Sparse autoencoder", defaults: defaults, prepare: { _ = try SAESession.store($0.store) }
         ) { session in
             let configuration = session.configuration
             let autoencoder = try trainOnStore(

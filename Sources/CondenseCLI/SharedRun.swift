@@ -27,15 +27,14 @@ extension RunOptions {
     ///
     /// - Parameters:
     ///   - command: the command as it is typed, e.g. `sae train`.
-    ///   - method: name of the run, e.g. `sae-train`.
     ///   - title: name for people.
     ///   - defaults: settings before `--config` and `--set`.
     ///   - prepare: fetches and checks what the settings name, before a run directory is made.
     func execute<C: RunConfiguration>(
-        command: String, method: String, title: String, defaults: C = C(), prepare: (C) throws -> Void = { _ in },
+        command: String, title: String, defaults: C = C(), prepare: (C) throws -> Void = { _ in },
         _ body: (RunSession<C>) throws -> Report
     ) throws -> RunOutcome {
-        let session = try begin(method: method, title: title, defaults: defaults, prepare: prepare)
+        let session = try begin(method: command.replacing(" ", with: "-"), title: title, defaults: defaults, prepare: prepare)
         let run = session.run
         do {
             let report = try body(session)

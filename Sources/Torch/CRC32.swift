@@ -29,7 +29,7 @@ package struct CRC32 {
         return tables
     }
 
-    package init(_ polynomial: Polynomial = .castagnoli) {
+    package init(_ polynomial: Polynomial) {
         tables = switch polynomial {
         case .castagnoli: Self.castagnoliTables
         case .zip: Self.zipTables
@@ -58,7 +58,7 @@ package struct CRC32 {
 
     package var value: UInt32 { ~state }
 
-    package static func checksum(_ bytes: [UInt8], _ polynomial: Polynomial = .castagnoli) -> UInt32 {
+    package static func checksum(_ bytes: [UInt8], _ polynomial: Polynomial) -> UInt32 {
         var crc = CRC32(polynomial)
         bytes.withUnsafeBytes { crc.update($0) }
         return crc.value

@@ -5,7 +5,7 @@ import Torch
 
 /// Damaged safetensors, PyTorch files, GGUF, tokenizer.json and config.json are read or refused in one sentence; nothing else may happen.
 ///
-/// `CONDENSE_FUZZ_ITERATIONS` sets the number of inputs per format (25,000 by default), `CONDENSE_FUZZ_SEED` the seed.
+/// `CONDENSE_FUZZ` sets the number of inputs per format (25,000 by default), `CONDENSE_FUZZ_SEED` the seed.
 @Suite struct ContainerFuzzTests {
     private enum Format: CaseIterable {
         case safetensors, pyTorch, gguf, tokenizer, modelConfiguration
@@ -102,7 +102,7 @@ import Torch
     func mutatedFiles(index: Int) throws {
         let format = Format.allCases[index]
         let environment = ProcessInfo.processInfo.environment
-        let count = environment["CONDENSE_FUZZ_ITERATIONS"].flatMap(Int.init) ?? 25_000
+        let count = environment["CONDENSE_FUZZ"].flatMap(Int.init) ?? 25_000
         var mutator = Mutator(seed: environment["CONDENSE_FUZZ_SEED"].flatMap(UInt64.init) ?? 1)
         let samples = format.samples
         for sample in samples { try format.read(sample) }
@@ -123,18 +123,11 @@ import Torch
 
 /// Bit flips, truncations, splices and length fields set to extremes, from a seed.
 private struct Mutator {
-    private var state: UInt64
+    private var random: SplitMix64
 
-    init(seed: UInt64) { state = seed }
+    init(seed: UInt64) { random = SplitMix64(state: seed) }
 
-    /// SplitMix64 (Steele, Lea and Flood 2014).
-    private mutating func next(below bound: Int) -> Int {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return Int((z ^ z >> 31) % UInt64(bound))
-    }
+    private mutating func next(below bound: Int) -> Int { Int(random.next() % UInt64(bound)) }
 
     mutating func mutated(_ samples: [[UInt8]]) -> [UInt8] {
         var bytes = samples[next(below: samples.count)]

@@ -151,7 +151,7 @@ struct CheckpointStore {
     private static func checksum(_ url: URL) throws -> (bytes: Int, crc: UInt32) {
         guard let handle = try? FileHandle(forReadingFrom: url) else { throw StorageError("read", url) }
         defer { try? handle.close() }
-        var crc = CRC32()
+        var crc = CRC32(.castagnoli)
         var bytes = 0
         while let chunk = try handle.read(upToCount: 4 << 20), !chunk.isEmpty {
             chunk.withUnsafeBytes { crc.update($0) }

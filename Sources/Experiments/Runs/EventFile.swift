@@ -78,7 +78,7 @@ package final class EventFile {
 
 /// The checksum as event files store it: rotated and offset, so that a checksum of data that contain checksums stays meaningful.
 private func masked(_ bytes: [UInt8]) -> UInt32 {
-    let crc = CRC32.checksum(bytes)
+    let crc = CRC32.checksum(bytes, .castagnoli)
     return (crc >> 15 | crc << 17) &+ 0xA282_EAD8
 }
 

@@ -32,7 +32,7 @@ public final class AbsTopKEncoder: LinearFeatureEncoder {
         public func makeEncoder(weight: Tensor, bias: Tensor) -> any FeatureEncoder {
             AbsTopKEncoder(weight: weight, bias: bias, k: k, selection: selection)
         }
-        public func problem(dictionarySize: Int) -> String? { problem(k: k, dictionarySize: dictionarySize) }
+        public func problem(dictionarySize: Int) -> SettingProblem? { SettingProblem(k: k, dictionarySize: dictionarySize) }
     }
 
     /// - Parameters:
@@ -107,6 +107,6 @@ public struct AbsTopKSettings: SAEVariant {
     }
 
     public func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem? {
-        SettingProblem(k: k, dictionarySize: dictionarySize) ?? AuxK.problem(coefficient: auxiliaryCoefficient, maximumK: auxiliaryK)
+        AuxK.problem(coefficient: auxiliaryCoefficient, maximumK: auxiliaryK)
     }
 }

@@ -34,10 +34,9 @@ package struct AbsTopKExperiment {
     }
 
     private func arm(_ name: String, _ architecture: SAEArchitecture, factor: Int = 1) -> Comparison.Arm {
-        var configuration = SAETrainingConfiguration(
-            architecture: architecture, dictionarySize: factor * setting.dictionarySize, batchSize: setting.batchSize, steps: setting.steps)
-        configuration.deadAfterTokens = setting.deadAfterTokens
-        return Comparison.Arm(name, configuration)
+        Comparison.Arm(
+            name, architecture, dictionarySize: factor * setting.dictionarySize, batchSize: setting.batchSize, steps: setting.steps,
+            deadAfterTokens: setting.deadAfterTokens)
     }
 
     // MARK: Activations of a language model
@@ -97,10 +96,9 @@ package struct AbsTopKExperiment {
     private func knownDictionary() throws -> Truth {
         let size = setting.truth
         func arm(_ name: String, _ architecture: SAEArchitecture, _ features: Int) -> Comparison.Arm {
-            var configuration = SAETrainingConfiguration(
-                architecture: architecture, dictionarySize: features, batchSize: size.batchSize, steps: size.steps)
-            configuration.deadAfterTokens = 20 * size.batchSize
-            return Comparison.Arm(name, configuration)
+            Comparison.Arm(
+                name, architecture, dictionarySize: features, batchSize: size.batchSize, steps: size.steps,
+                deadAfterTokens: 20 * size.batchSize)
         }
         let arms = [
             arm(Self.abs, SAEArchitecture(AbsTopKSettings(k: size.k)), size.featureCount),
@@ -126,7 +124,6 @@ package struct AbsTopKExperiment {
 
     private func truthRows(_ truth: Truth) -> [Reproduction.Row] {
         func error(_ arm: String) -> [Double] { truth.outcomes.values(arm) { $0.metrics.normalizedMSE } }
-        func spread(_ values: [Double]?) -> String { Spread(values ?? [.nan]).formatted() }
         let ratios = zip(error(Self.same), error(Self.abs)).map { $0 / $1 }
         let found = truth.recovery[Self.abs] ?? []
         return [
@@ -148,7 +145,6 @@ package struct AbsTopKExperiment {
     }
 
     private func truthTable(_ truth: Truth) -> Table {
-        func spread(_ values: [Double]?) -> String { Spread(values ?? [.nan]).formatted() }
         return Table(
             columns: [.text("Arm"), .number("L0"), .number("normalised error"), .number("largest |cosine|"), .number("directions with opposite atoms")],
             rows: truth.outcomes.arms.map { arm in
@@ -158,6 +154,8 @@ package struct AbsTopKExperiment {
                 ]
             })
     }
+
+    private func spread(_ values: [Double]?) -> String { Spread(values ?? [.nan]).formatted() }
 
     private var description: String {
         """

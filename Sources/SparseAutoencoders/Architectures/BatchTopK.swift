@@ -15,7 +15,7 @@ public final class BatchTopKEncoder: LinearFeatureEncoder {
         public var k: Int
         public init(k: Int) { self.k = k }
         public func makeEncoder(weight: Tensor, bias: Tensor) -> any FeatureEncoder { BatchTopKEncoder(weight: weight, bias: bias, k: k) }
-        public func problem(dictionarySize: Int) -> String? { problem(k: k, dictionarySize: dictionarySize) }
+        public func problem(dictionarySize: Int) -> SettingProblem? { SettingProblem(k: k, dictionarySize: dictionarySize) }
     }
 
     /// - Parameters:
@@ -75,6 +75,6 @@ public struct BatchTopKSettings: SAEVariant {
     public func finish(_ model: SparseAutoencoder, thresholds: Tensor?) -> SparseAutoencoder { model.withThresholds(thresholds) }
 
     public func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem? {
-        SettingProblem(k: k, dictionarySize: dictionarySize) ?? AuxK.problem(coefficient: auxiliaryCoefficient, maximumK: auxiliaryK)
+        AuxK.problem(coefficient: auxiliaryCoefficient, maximumK: auxiliaryK)
     }
 }

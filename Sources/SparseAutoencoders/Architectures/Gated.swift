@@ -93,30 +93,14 @@ public struct GatedSettings: SAEVariant {
     public func learningRate(dictionarySize: Int) -> Double { 1e-3 }
 
     public func makeLossTerms(_ plan: TrainingPlan) -> [any LossTerm] {
-        [SquaredError(), GatePenalty(coefficient: l1Coefficient, norm: penalty, warmupSteps: plan.sparsityWarmupSteps), GateError()]
+        let gates = { (pass: TrainingPass) in FeatureCode.sparse(pass.gates) }
+        return [
+            SquaredError(), L1Penalty(coefficient: l1Coefficient, norm: penalty, warmupSteps: plan.sparsityWarmupSteps, of: gates), GateError(),
+        ]
     }
 
     public func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem? {
         SettingProblem("l1Coefficient", notNegative: l1Coefficient)
-    }
-}
-
-/// The L1 penalty of the gates; λ rises linearly from 0.
-final class GatePenalty: LossTerm {
-    let name = "l1"
-    private let coefficient: Double
-    private let norm: ReLUSettings.Penalty
-    private let warmupSteps: Int
-
-    init(coefficient: Double, norm: ReLUSettings.Penalty, warmupSteps: Int) {
-        self.coefficient = coefficient
-        self.norm = norm
-        self.warmupSteps = warmupSteps
-    }
-
-    func loss(_ pass: TrainingPass) -> Tensor? {
-        guard let encoding = pass.encoding as? GatedEncoding else { return nil }
-        return norm.sums(of: .sparse(encoding.gates), pass.model).mean() * (coefficient * pass.rise(over: warmupSteps))
     }
 }
 
@@ -126,8 +110,15 @@ final class GateError: LossTerm {
     let name = "gate_mse"
 
     func loss(_ pass: TrainingPass) -> Tensor? {
-        guard let encoding = pass.encoding as? GatedEncoding else { return nil }
-        let rebuilt = encoding.gates.decoded(atoms: pass.model.atoms.detached()) + pass.model.decoderBias.detached()
+        let rebuilt = pass.gates.decoded(atoms: pass.model.atoms.detached()) + pass.model.decoderBias.detached()
         return (pass.input - rebuilt).squared().sum(axis: -1).mean()
+    }
+}
+
+extension TrainingPass {
+    /// relu(π + b_gate) of a gated encoder.
+    fileprivate var gates: SparseCode {
+        guard let encoding = encoding as? GatedEncoding else { preconditionFailure("a gated encoder is needed") }
+        return encoding.gates
     }
 }

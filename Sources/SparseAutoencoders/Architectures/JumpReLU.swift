@@ -28,8 +28,8 @@ public final class JumpReLUEncoder: LinearFeatureEncoder {
             return JumpReLUEncoder(weight: weight, bias: bias, logThreshold: threshold.requiringGrad(), bandwidth: bandwidth)
         }
 
-        public func problem(dictionarySize: Int) -> String? {
-            bandwidth > 0 && initialThreshold > 0 ? nil : "bandwidth and initialThreshold must be positive, found \(bandwidth) and \(initialThreshold)"
+        public func problem(dictionarySize: Int) -> SettingProblem? {
+            SettingProblem("initialThreshold", positive: initialThreshold) ?? SettingProblem("bandwidth", positive: bandwidth)
         }
     }
 
@@ -143,7 +143,6 @@ public struct JumpReLUSettings: SAEVariant {
 
     public func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem? {
         SettingProblem("l0Coefficient", notNegative: l0Coefficient) ?? targetL0.flatMap { SettingProblem("targetL0", positive: $0) }
-            ?? SettingProblem("initialThreshold", positive: initialThreshold) ?? SettingProblem("bandwidth", positive: bandwidth)
     }
 }
 
@@ -161,7 +160,7 @@ final class L0Penalty: LossTerm {
     }
 
     func loss(_ pass: TrainingPass) -> Tensor? {
-        guard let encoding = pass.encoding as? JumpReLUEncoding else { return nil }
+        guard let encoding = pass.encoding as? JumpReLUEncoding else { preconditionFailure("a JumpReLU encoder is needed") }
         let l0 = encoding.steps.values.sum() / Double(pass.input.size(0))
         let penalty = target.map { (l0 / $0 - 1).squared() } ?? l0
         return penalty * (coefficient * pass.rise(over: warmupSteps))

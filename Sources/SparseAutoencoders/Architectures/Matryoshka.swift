@@ -41,7 +41,6 @@ public struct MatryoshkaSettings: SAEVariant {
     public func finish(_ model: SparseAutoencoder, thresholds: Tensor?) -> SparseAutoencoder { model.withThresholds(thresholds) }
 
     public func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem? {
-        if let found = SettingProblem(k: k, dictionarySize: dictionarySize) { return found }
         if groups.isEmpty || groups.contains(where: { !($0 > 0) }) || abs(groups.reduce(0, +) - 1) > 1e-6 {
             return SettingProblem("groups", "must be positive parts that sum to 1, found \(groups)")
         }

@@ -94,9 +94,7 @@ public struct ReLUSettings: SAEVariant {
     }
 
     public func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem? {
-        if !(l1Coefficient.isFinite && l1Coefficient >= 0) {
-            return SettingProblem("l1Coefficient", "must be a number of at least 0, found \(l1Coefficient)")
-        }
+        if let problem = SettingProblem("l1Coefficient", notNegative: l1Coefficient) { return problem }
         if let resampleEvery, resampleEvery < 2 {
             return SettingProblem("resampleEvery", "must be at least 2 steps, found \(resampleEvery)")
         }

@@ -15,7 +15,7 @@ public final class TopKEncoder: LinearFeatureEncoder {
         public var k: Int
         public init(k: Int) { self.k = k }
         public func makeEncoder(weight: Tensor, bias: Tensor) -> any FeatureEncoder { TopKEncoder(weight: weight, bias: bias, k: k) }
-        public func problem(dictionarySize: Int) -> String? { problem(k: k, dictionarySize: dictionarySize) }
+        public func problem(dictionarySize: Int) -> SettingProblem? { SettingProblem(k: k, dictionarySize: dictionarySize) }
     }
 
     /// - Parameters:
@@ -53,8 +53,8 @@ public struct TopKSettings: SAEVariant {
     public var auxiliaryK: Int?
     /// Steps over which the number of features falls linearly from D to k; nil for k from the start.
     public var annealingSteps: Int?
-    /// Estimate the threshold of ``SparseAutoencoder/InferenceRule/threshold``: an average (0.999 a step, from step 1,000 on)
-    /// of the rows' smallest kept activations.
+    /// Estimate the threshold of ``InferenceRule/threshold``: an average (0.999 a step, after a short start) of the rows'
+    /// smallest kept activations.
     public var estimatesThreshold = false
 
     public init() {}
@@ -99,7 +99,6 @@ public struct TopKSettings: SAEVariant {
     }
 
     public func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem? {
-        if let found = SettingProblem(k: k, dictionarySize: dictionarySize) { return found }
         if let found = AuxK.problem(coefficient: auxiliaryCoefficient, maximumK: auxiliaryK) { return found }
         if let annealingSteps, annealingSteps < 0 {
             return SettingProblem("annealingSteps", "must not be negative, found \(annealingSteps)")

@@ -22,16 +22,13 @@ public final class TextModel {
     public static func load(
         _ name: String, device: Device = .cpu, store: DataStore = DataStore()
     ) throws -> TextModel {
-        let tokenizer: Tokenizer
-        let weights: [URL]
         let location = try location(of: name, store: store)
+        let tokenizer = try Tokenizer.load(location.path)
+        let weights: [URL]
         switch location {
-        case .gguf(let file):
-            tokenizer = try Tokenizer(gguf: GGUFFile(path: file))
-            weights = [URL(filePath: file)]
+        case .gguf(let file): weights = [URL(filePath: file)]
         case .folder(let folder):
             let url = URL(filePath: folder, directoryHint: .isDirectory)
-            tokenizer = try Tokenizer(folder: url)
             let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
             weights = names.filter { $0.hasSuffix(".safetensors") }.sorted().map { url.appending(path: $0) }
         }
@@ -52,7 +49,7 @@ public final class TextModel {
 
     /// CRC-32C of the files' sizes and of 64 blocks of each, so that telling two models apart takes no longer for large ones.
     private static func sampledDigest(of files: [URL]) throws -> String {
-        var crc = CRC32()
+        var crc = CRC32(.castagnoli)
         for file in files {
             let bytes = try MappedBytes(path: file.path(percentEncoded: false))
             withUnsafeBytes(of: UInt64(bytes.count).littleEndian) { crc.update($0) }

@@ -39,11 +39,10 @@ extension PursuitRules: EncoderSettings {
         MatchingPursuitEncoder(featureCount: weight.size(0), settings: self)
     }
 
-    public func problem(dictionarySize: Int) -> String? {
-        if steps < 1 { return "steps must be positive, found \(steps)" }
-        for (key, value) in [("absoluteResidual", absoluteResidual), ("relativeResidual", relativeResidual)]
-        where !(value.isFinite && value >= 0) { return "\(key) must be a number of at least 0, found \(value)" }
-        return nil
+    public func problem(dictionarySize: Int) -> SettingProblem? {
+        if steps < 1 { return SettingProblem("steps", "must be positive, found \(steps)") }
+        return SettingProblem("absoluteResidual", notNegative: absoluteResidual)
+            ?? SettingProblem("relativeResidual", notNegative: relativeResidual)
     }
 
     public func withInputs(scaledBy factor: Double) -> PursuitRules {

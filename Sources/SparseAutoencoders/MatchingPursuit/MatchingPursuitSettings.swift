@@ -51,10 +51,7 @@ public struct MatchingPursuitSettings: SAEVariant {
     }
 
     public func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem? {
-        if steps < 1 { return SettingProblem("steps", "must be positive, found \(steps)") }
-        return SettingProblem("absoluteResidual", notNegative: absoluteResidual)
-            ?? SettingProblem("relativeResidual", notNegative: relativeResidual)
-            ?? SettingProblem("revivalCoefficient", notNegative: revivalCoefficient)
+        SettingProblem("revivalCoefficient", notNegative: revivalCoefficient)
     }
 }
 

@@ -9,20 +9,15 @@ public protocol EncoderSettings: Codable, Sendable, Equatable {
     func makeEncoder(weight: Tensor, bias: Tensor) -> any FeatureEncoder
     /// The same encoder for inputs, residuals and atoms in units in which they are `factor` times as large.
     func withInputs(scaledBy factor: Double) -> Self
-    /// The first setting that makes no sense, as the rest of a sentence.
-    func problem(dictionarySize: Int) -> String?
+    /// The first setting that makes no sense.
+    func problem(dictionarySize: Int) -> SettingProblem?
 }
 
 extension EncoderSettings {
-    public func problem(dictionarySize: Int) -> String? { nil }
+    public func problem(dictionarySize: Int) -> SettingProblem? { nil }
     public func withInputs(scaledBy factor: Double) -> Self { self }
 
     fileprivate func isEqual(to other: any EncoderSettings) -> Bool { self == other as? Self }
-
-    /// Checks a number of features per input.
-    func problem(k: Int, dictionarySize: Int) -> String? {
-        (1...max(1, dictionarySize)).contains(k) ? nil : "k must be between 1 and the dictionary's \(dictionarySize) features, found \(k)"
-    }
 }
 
 /// Which ``FeatureEncoder`` a model has: `{"name": "topk", "k": 32}` in files.

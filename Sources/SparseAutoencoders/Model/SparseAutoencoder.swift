@@ -102,7 +102,7 @@ public final class SparseAutoencoder: Module, ActivationDictionary {
             let linear = encoder as? any LinearFeatureEncoder
             require(
                 configuration.threshold != nil && linear != nil,
-                "encode: this model has no threshold; train it with estimatesThreshold, or use .asTrained")
+                "encode: this model has no threshold; use .asTrained")
             let thresholds = Tensor.full([dictionarySize], configuration.threshold ?? 0, dtype: rows.dtype, device: rows.device)
             return linear?.encode(rows, threshold: thresholds) ?? .dense(rows)
         }

@@ -37,7 +37,7 @@ public struct SparseAutoencoderConfiguration: Codable, Sendable, Equatable {
         if formatVersion != Self.currentFormat { return "its formatVersion is \(formatVersion); this version of condense reads \(Self.currentFormat)" }
         let sizes = [("inputSize", inputSize), ("dictionarySize", dictionarySize)]
         for (key, size) in sizes where !(1...(1 << 30)).contains(size) { return "\(key) must be positive, found \(size)" }
-        if let problem = encoder.settings.problem(dictionarySize: dictionarySize) { return problem }
+        if let problem = encoder.settings.problem(dictionarySize: dictionarySize) { return "\(problem.key) \(problem.problem)" }
         if case .scaled(let factor) = normalization, !(factor.isFinite && factor > 0) {
             return "the factor of the normalization must be positive, found \(factor)"
         }

@@ -64,7 +64,7 @@ package struct ActivationSplit {
         let validationStart = testStart - contexts(setting.validationTokens)
         guard validationStart > 0 else { throw ReproductionError.tooLittleText(tokens: store.rowCount) }
         let text = try store.contexts(testStart..<min(store.contextCount, testStart + setting.splicedContexts)).tokens
-        let tokens = Tensor(text.flatMap { $0.map { Int($0) } }, shape: [text.count, setting.contextLength])
+        let tokens = tokenTensor(text)
         let hooked = try HookedLanguageModel(languageModel, hook: store.description.hook)
         // Beginnings of contexts are not among the activations the models see.
         let layout = store.description.contexts

@@ -13,6 +13,14 @@ package struct Comparison {
             self.name = name
             self.configuration = configuration
         }
+
+        package init(
+            _ name: String, _ architecture: SAEArchitecture, dictionarySize: Int, batchSize: Int, steps: Int, deadAfterTokens: Int
+        ) {
+            self.init(
+                name, SAETrainingConfiguration(architecture: architecture, dictionarySize: dictionarySize, batchSize: batchSize, steps: steps))
+            configuration.deadAfterTokens = deadAfterTokens
+        }
     }
 
     /// One trained model.
@@ -36,10 +44,10 @@ package struct Comparison {
     }
 
     /// Every arm with every seed, a seed at a time.
-    package func run(_ arms: [Arm], measuresLoss: Bool = true) throws -> Outcomes {
+    package func run(_ arms: [Arm]) throws -> Outcomes {
         var outcomes: [Outcome] = []
         for seed in context.seeds {
-            for arm in arms { outcomes.append(try measure(try train(arm, seed: seed), arm, seed: seed, measuresLoss: measuresLoss)) }
+            for arm in arms { outcomes.append(try measure(try train(arm, seed: seed), arm, seed: seed)) }
         }
         return Outcomes(outcomes)
     }
@@ -55,11 +63,11 @@ package struct Comparison {
 
     /// Measures a model on the test set and logs the figures, one step of the run for each seed.
     package func measure(
-        _ trained: (model: SparseAutoencoder, seconds: Double), _ arm: Arm, seed: UInt64, measuresLoss: Bool = true
+        _ trained: (model: SparseAutoencoder, seconds: Double), _ arm: Arm, seed: UInt64
     ) throws -> Outcome {
         try context.cancellation.check()
         let metrics = trained.model.evaluate(data.test)
-        let loss = measuresLoss ? try data.lossRecovered?(trained.model) : nil
+        let loss = try data.lossRecovered?(trained.model)
         var values = [
             "\(arm.name)/l0": metrics.l0, "\(arm.name)/fvu": metrics.fractionOfVarianceUnexplained,
             "\(arm.name)/gamma": metrics.relativeReconstructionBias, "\(arm.name)/dead": metrics.density.deadFraction,
@@ -94,8 +102,6 @@ package struct Outcomes {
     package func spread(_ arm: String, digits: Int = 3, _ value: (Comparison.Outcome) -> Double) -> String {
         Spread(values(arm, value)).formatted(digits: digits)
     }
-
-    package func mean(_ arm: String, _ value: (Comparison.Outcome) -> Double) -> Double { Spread(values(arm, value)).mean }
 
     /// Differences between two arms, seed by seed.
     package func difference(_ first: String, _ second: String, _ value: (Comparison.Outcome) -> Double) -> [Double] {

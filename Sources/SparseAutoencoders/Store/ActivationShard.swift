@@ -55,7 +55,7 @@ final class ActivationShard: Sendable {
     }
 
     static func checksum(_ bytes: UnsafeRawBufferPointer) -> String {
-        var crc = CRC32()
+        var crc = CRC32(.castagnoli)
         crc.update(bytes)
         let digits = String(crc.value, radix: 16)
         return String(repeating: "0", count: 8 - digits.count) + digits

@@ -24,7 +24,7 @@ public protocol SAEVariant: Codable, Sendable, Equatable {
     /// Turns a copy of the trained model into the one to keep.
     /// - Parameter thresholds: what was estimated by the ``thresholdRule``, shape [1] or [F].
     func finish(_ model: SparseAutoencoder, thresholds: Tensor?) -> SparseAutoencoder
-    /// The first setting that makes no sense.
+    /// The first setting that makes no sense, beside those of the ``encoder``.
     func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem?
 }
 
@@ -36,6 +36,7 @@ extension SAEVariant {
     public func learningRate(dictionarySize: Int) -> Double { 2e-4 / (Double(dictionarySize) / 16_384).squareRoot() }
     public func prepare(_ model: SparseAutoencoder, step: Int) {}
     public func finish(_ model: SparseAutoencoder, thresholds: Tensor?) -> SparseAutoencoder { model }
+    public func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem? { nil }
 
     fileprivate func isEqual(to other: any SAEVariant) -> Bool { self == other as? Self }
 }

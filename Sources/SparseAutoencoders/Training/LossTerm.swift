@@ -70,24 +70,29 @@ public final class L1Penalty: LossTerm {
     let coefficient: Double
     let norm: ReLUSettings.Penalty
     let warmupSteps: Int
+    private let code: (TrainingPass) -> FeatureCode
 
     /// - Parameters:
     ///   - coefficient: λ.
     ///   - warmupSteps: steps until λ has its full size.
-    public init(coefficient: Double, norm: ReLUSettings.Penalty, warmupSteps: Int) {
+    ///   - code: f, the pass's code unless given.
+    public init(
+        coefficient: Double, norm: ReLUSettings.Penalty, warmupSteps: Int, of code: @escaping (TrainingPass) -> FeatureCode = { $0.code }
+    ) {
         self.coefficient = coefficient
         self.norm = norm
         self.warmupSteps = warmupSteps
+        self.code = code
     }
 
     public func loss(_ pass: TrainingPass) -> Tensor? {
-        norm.sums(of: pass.code, pass.model).mean() * (coefficient * pass.rise(over: warmupSteps))
+        norm.sums(of: code(pass), pass.model).mean() * (coefficient * pass.rise(over: warmupSteps))
     }
 }
 
 /// AuxK (Gao et al. 2024, arXiv:2406.04093, A.2, in the form of dictionary_learning): the `k_aux` largest positive
-/// pre-activations (of signed codes, the largest in magnitude) of *dead* features, decoded without bias, learn the main error, which is not differentiated:
-/// α · Σ‖e − ê‖² / Σ‖e − ē‖².
+/// pre-activations (of signed codes, the largest in magnitude) of *dead* features, decoded without bias, learn the main error,
+/// which is not differentiated: α · Σ‖e − ê‖² / Σ‖e − ē‖².
 ///
 /// Only dead features' pre-activations are computed. A quotient that is no number counts as 0.
 public final class AuxK: LossTerm {

@@ -85,7 +85,10 @@ public struct SAETrainingConfiguration: RunConfiguration {
     /// Checks what depends on the activations' width.
     /// - Throws: ``ConfigurationError`` that names the key.
     func checkArchitecture(inputSize: Int?) throws(ConfigurationError) {
-        if let found = architecture.variant.problem(inputSize: inputSize, dictionarySize: dictionarySize) {
+        let variant = architecture.variant
+        if let found = variant.encoder.settings.problem(dictionarySize: dictionarySize)
+            ?? variant.problem(inputSize: inputSize, dictionarySize: dictionarySize)
+        {
             throw ConfigurationError(key: "architecture.\(architecture.name).\(found.key)", problem: found.problem)
         }
     }

@@ -70,7 +70,7 @@ public struct SparseCode {
     public func filtered(where mask: Tensor) -> SparseCode {
         let places = mask.reshaped([-1]).nonzeroIndices().reshaped([-1])
         let kept = Tensor.concatenated([Tensor.zeros([1], dtype: .int64, device: mask.device), mask.reshaped([-1]).to(dtype: .int64).cumulativeSum(axis: 0)])
-        let ends = offsets ?? Tensor.arange(0, rowCount + 1, device: mask.device) * (values.rank > 1 ? values.size(1) : 0)
+        let ends = offsets ?? Tensor.arange(0, rowCount + 1, device: mask.device) * values.size(1)
         return SparseCode(
             values: values.reshaped([-1]).gathered(indices: places), indices: indices.reshaped([-1]).gathered(indices: places),
             offsets: kept.gathered(indices: ends), featureCount: featureCount)

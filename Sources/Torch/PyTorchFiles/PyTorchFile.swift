@@ -167,9 +167,10 @@ extension PyTorchFile.Entry {
 
     /// Whether the elements lie one after another in row-major order.
     private var isContiguous: Bool {
+        // Where one size is 0 the others are not bounded by the file.
+        if shape.contains(0) { return true }
         var expected = 1
         for (size, stride) in zip(shape, strides).reversed() {
-            if size == 0 { return true }
             if size != 1, stride != expected { return false }
             expected *= size
         }

@@ -11,7 +11,7 @@ package struct StoredZipArchive {
         package let problem: String
     }
 
-    private enum Signature {
+    enum Signature {
         static let localHeader: UInt32 = 0x0403_4B50
         static let directoryRecord: UInt32 = 0x0201_4B50
         static let end: UInt32 = 0x0605_4B50

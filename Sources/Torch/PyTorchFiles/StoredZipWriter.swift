@@ -5,6 +5,7 @@ final class StoredZipWriter {
     private var directory: [UInt8] = []
     private var count = 0
 
+    private typealias Signature = StoredZipArchive.Signature
     private static let alignment = 64
 
     init(path: String) throws { file = try AtomicFile(path: path) }
@@ -32,10 +33,10 @@ final class StoredZipWriter {
         var end = FieldBuffer()
         end.bytes = directory
         // The 64-bit record of the end and its locator are always there: PyTorch writes them too.
-        end.append(UInt32(0x0606_4B50), UInt64(44), UInt16(45), UInt16(45), UInt32(0), UInt32(0))
+        end.append(Signature.end64, UInt64(44), UInt16(45), UInt16(45), UInt32(0), UInt32(0))
         end.append(UInt64(count), UInt64(count), UInt64(directory.count), UInt64(start))
-        end.append(UInt32(0x0706_4B50), UInt32(0), UInt64(start + directory.count), UInt32(1))
-        end.append(UInt32(0x0605_4B50), UInt16(0), UInt16(0), UInt16(clamping: count), UInt16(clamping: count))
+        end.append(Signature.end64Locator, UInt32(0), UInt64(start + directory.count), UInt32(1))
+        end.append(Signature.end, UInt16(0), UInt16(0), UInt16(clamping: count), UInt16(clamping: count))
         end.append(UInt32(clamping: directory.count), UInt32(clamping: start), UInt16(0))
         try end.bytes.withUnsafeBytes(write)
         try file.commit()
@@ -64,7 +65,7 @@ final class StoredZipWriter {
             extra.append(UInt16(0x4246), UInt16(padding))
             extra.bytes += [UInt8](repeating: UInt8(ascii: "Z"), count: padding)
             var fields = FieldBuffer()
-            fields.append(UInt32(0x0403_4B50))
+            fields.append(Signature.localHeader)
             appendCommon(to: &fields)
             fields.append(UInt16(extra.bytes.count))
             return fields.bytes + name + extra.bytes
@@ -79,7 +80,7 @@ final class StoredZipWriter {
                 if isFar { extra.append(UInt64(offset)) }
             }
             var fields = FieldBuffer()
-            fields.append(UInt32(0x0201_4B50), UInt16(45))
+            fields.append(Signature.directoryRecord, UInt16(45))
             appendCommon(to: &fields)
             fields.append(UInt16(extra.bytes.count), UInt16(0), UInt16(0), UInt16(0), UInt32(0), UInt32(clamping: offset))
             return fields.bytes + name + extra.bytes
