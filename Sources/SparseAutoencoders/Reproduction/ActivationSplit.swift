@@ -1,4 +1,4 @@
-package import Experiments
+internal import Experiments
 internal import Foundation
 package import Torch
 
@@ -70,7 +70,7 @@ package struct ActivationSplit {
         let layout = store.description.contexts
         let spared = layout.flatMap { $0.firstPosition > 0 ? $0.beginningToken : nil }.map { Set([Int($0)]) } ?? []
         let training = try store.rows(0..<validationStart * perContext)
-        let limit = 10 * training.norm(axes: [1]).median().item()
+        let limit = training.outlierNorm()
         self.init(
             training: training.rows(ofNormAtMost: limit),
             validation: try store.rows(validationStart * perContext..<testStart * perContext).rows(ofNormAtMost: limit),

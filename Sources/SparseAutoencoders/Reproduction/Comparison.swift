@@ -1,5 +1,5 @@
 package import Experiments
-package import Torch
+internal import Torch
 
 /// Trains autoencoders of several kinds on the same activations in the same order, and measures them on what was held back.
 package struct Comparison {

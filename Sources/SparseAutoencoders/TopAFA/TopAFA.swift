@@ -1,6 +1,6 @@
 internal import Experiments
 public import Torch
-internal import TorchNN
+public import TorchNN
 
 /// Keeps the strongest features of each input until their combined norm is that of the input (Lee et al. 2025,
 /// arXiv:2503.24277): with nearly orthogonal unit atoms ‖f‖ ≈ ‖x − b_dec‖, so no k has to be chosen.
@@ -9,22 +9,19 @@ internal import TorchNN
 /// nearest to ‖x − b_dec‖; k is at least 1 and never all of the dictionary.
 public final class AFAEncoder: LinearFeatureEncoder {
     public let weight: Tensor
-    /// Zeros: the architecture has no bias. Kept for the layout that all encoders share.
-    public let bias: Tensor
+    /// Zeros, shape [F]: the architecture has no bias.
+    public var bias: Tensor { Tensor.zeros([weight.size(0)], dtype: weight.dtype, device: weight.device) }
 
     public struct Settings: EncoderSettings {
         public static let name = "topafa"
         public init() {}
-        public func makeEncoder(weight: Tensor, bias: Tensor) -> any FeatureEncoder { AFAEncoder(weight: weight, bias: bias) }
+        public func makeEncoder(weight: Tensor, bias: Tensor) -> any FeatureEncoder { AFAEncoder(weight: weight) }
     }
 
-    /// - Parameters:
-    ///   - weight: shape [F, D], shared, not copied.
-    ///   - bias: shape [F]; it is not used.
-    public init(weight: Tensor, bias: Tensor) {
-        self.weight = weight
-        self.bias = bias
-    }
+    /// - Parameter weight: shape [F, D], shared, not copied.
+    public init(weight: Tensor) { self.weight = weight }
+
+    public func visit(_ v: inout ParameterVisitor) { v("weight", weight) }
 
     public func encode(_ input: Tensor, in context: EncodingContext) -> any Encoding {
         let positive = input.thresholdLinear(weight: weight)

@@ -51,7 +51,7 @@ public final class SAETrainer {
         try configuration.validate()
         try configuration.checkArchitecture(inputSize: start.size(1))
         guard start.isFinite().all().item() != 0 else { throw TrainingError.activationsNotFinite(step: 0) }
-        normLimit = configuration.outlierNorm.map { $0 * start.norm(axes: [1]).median().item() }
+        normLimit = configuration.outlierNorm.map { start.outlierNorm(factor: $0) }
         let start = start.rows(ofNormAtMost: normLimit)
         self.configuration = configuration
         generator = RandomGenerator(seed: seed, device: start.device)
@@ -143,17 +143,6 @@ public final class SAETrainer {
     func restore(step: Int, tokensSeen: Int) {
         self.step = step
         self.tokensSeen = tokensSeen
-    }
-}
-
-extension Tensor {
-    /// The rows with a norm up to a limit; all if none is. Rows that are not finite stay, to be found by whoever computes with them.
-    func rows(ofNormAtMost limit: Double?) -> Tensor {
-        guard let limit else { return self }
-        let norms = norm(axes: [1])
-        let isOrdinary = (norms .<= limit).logicalOr(norms.isFinite().logicalNot())
-        guard isOrdinary.all().item() == 0, isOrdinary.any().item() != 0 else { return self }
-        return gathered(indices: isOrdinary.nonzeroIndices().reshaped([-1]))
     }
 }
 

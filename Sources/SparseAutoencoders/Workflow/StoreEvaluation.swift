@@ -5,8 +5,8 @@ import Torch
 public struct StoreEvaluation: Codable, Sendable, Equatable {
     /// Without outliers, which would make up nearly all of the variance and hide the rest.
     public var reconstruction: ReconstructionMetrics
-    /// Rows left out of ``reconstruction``: their norm is more than ten times the median of the first 16 contexts' rows. Some
-    /// tokens within a text act as attention sinks and have norms a hundred times those of others.
+    /// Rows left out of ``reconstruction``, and left as they are inside the model: their norm is more than ten times the median
+    /// of the first 16 contexts' rows.
     public var outlierCount = 0
     /// nil if no model was given.
     public var loss: LossRecovered?
@@ -26,12 +26,10 @@ public struct StoreEvaluation: Codable, Sendable, Equatable {
         for start in stride(from: source.contexts.lowerBound, to: source.contexts.upperBound, by: 16) {
             try cancellation.check()
             let rows = try source.store.contexts(start..<min(source.contexts.upperBound, start + 16)).activations
-            let norms = rows.norm(axes: [1])
-            let limit = largestNorm ?? 10 * norms.median().item()
-            largestNorm = limit
-            let ordinary = (norms .<= limit).nonzeroIndices().reshaped([-1])
-            outlierCount += rows.size(0) - ordinary.elementCount
-            evaluation.add(rows.gathered(indices: ordinary))
+            largestNorm = largestNorm ?? rows.outlierNorm()
+            let ordinary = rows.rows(ofNormAtMost: largestNorm)
+            outlierCount += rows.size(0) - ordinary.size(0)
+            evaluation.add(ordinary)
             progress.update(start - source.contexts.lowerBound)
         }
         progress.end()
@@ -41,7 +39,7 @@ public struct StoreEvaluation: Codable, Sendable, Equatable {
         let layout = source.layout
         let inModel = LossRecoveredEvaluation(
             of: dictionary, in: try HookedLanguageModel(model, hook: source.store.description.hook),
-            sparedTokens: Set([layout.beginningToken].compactMap { $0.map(Int.init) }))
+            sparedTokens: Set([layout.beginningToken].compactMap { $0.map(Int.init) }), sparedNorm: largestNorm)
         let first = source.contexts.lowerBound
         let contexts = first..<min(source.contexts.upperBound, first + max(1, lossContexts))
         progress.begin("Evaluating inside the model", total: contexts.count, unit: "contexts")
