@@ -1,0 +1,59 @@
+import Experiments
+import Foundation
+import SparseAutoencoders
+import Testing
+import Torch
+
+@Suite struct VariationalExperimentTests {
+    /// The whole experiment at the size of seconds, on activations with known directions instead of a language model's.
+    @Test func theExperimentRunsOnKnownDirections() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "variational-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let run = try Run.create(
+            in: folder, method: "reproduce-variational-sae", title: "Test",
+            configuration: ResolvedConfiguration(configuration: VariationalSAE.defaultConfiguration, settings: RunSettings()))
+        var setting = VariationalSetting(.small)
+        (setting.dictionarySize, setting.k, setting.batchSize, setting.steps, setting.deadAfterTokens) = (64, 8, 128, 150, 2_000)
+        var truth = AbsTopKSetting(.small).truth
+        (truth.trainingRows, truth.testRows) = (8_000, 1_000)
+        let reproduction = try VariationalExperiment(
+            setting, BidirectionalTruth(truth, seed: 9).split,
+            context: ReproductionContext(run: run, settings: RunSettings(), repetitions: 2)
+        ).run()
+        #expect(reproduction.rows.count == 11)
+        #expect(reproduction.rows.allSatisfy { !$0.measured.contains("not a number") || $0.claim.contains("language model") }, "\(reproduction.rows)")
+        let equivalence = try #require(reproduction.rows.last)
+        #expect(equivalence.verdict == .holds, "\(equivalence.measured)")
+    }
+
+    @Test func noiseChangesTheSelection() throws {
+        func model(_ logVariance: Double) -> SparseAutoencoder {
+            let model = makeModel(.variational(.init(k: 4, initialLogVariance: logVariance)))
+            withoutGradients {
+                let encoder = model.encoder as! VariationalEncoder
+                encoder.varianceWeight?.zeroInPlace()
+                encoder.varianceBias?.fillInPlace(logVariance)
+            }
+            return model
+        }
+        let input = normal([500, 7])
+        let small = try #require(SelectionNoise(of: model(-6), on: input, seed: 3))
+        let large = try #require(SelectionNoise(of: model(2), on: input, seed: 3))
+        #expect(small.overlap > large.overlap && large.overlap > 0)
+        #expect(small.deviations.count == 24 && small.deviations.allSatisfy { abs($0 - exp(-3)) < 1e-12 })
+        #expect(abs(large.meanDeviation - exp(1)) < 1e-12)
+        #expect(small.margin == large.margin && small.margin > 0)
+        #expect(SelectionNoise(of: makeModel(.topK(k: 4)), on: input, seed: 3) == nil)
+        // With no noise at all, both draws select the same.
+        let silent = model(-6)
+        withoutGradients { _ = (silent.encoder as! VariationalEncoder).noiseScale?.fillInPlace(1e-12) }
+        #expect(try #require(SelectionNoise(of: silent, on: input, seed: 3)).overlap > 0.9999)
+    }
+
+    @Test func rareFeaturesAreCountedAgainstAnEqualShare() {
+        let density = FeatureDensity(firingCounts: [0, 1, 39, 60], inputCount: 100)
+        #expect(density.rareFraction(below: 0.1) == 0.5)
+        #expect(density.rareFraction(below: 0.01) == 0.25)
+        #expect(density.rareFraction(below: 2) == 0.75)
+    }
+}
