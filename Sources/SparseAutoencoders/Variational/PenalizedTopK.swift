@@ -24,7 +24,7 @@ struct PenalizedTopKSettings: SAEVariant {
     }
 
     func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem? {
-        SettingProblem(k: k, dictionarySize: dictionarySize) ?? SettingProblem("coefficient", notNegative: coefficient)
+        SettingProblem("coefficient", notNegative: coefficient)
     }
 }
 

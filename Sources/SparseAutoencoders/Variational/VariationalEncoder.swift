@@ -49,9 +49,9 @@ public final class VariationalEncoder: LinearFeatureEncoder {
                 varianceBias: start.requiringGrad(), settings: self)
         }
 
-        public func problem(dictionarySize: Int) -> String? {
-            problem(k: k, dictionarySize: dictionarySize)
-                ?? (initialLogVariance.isFinite ? nil : "initialLogVariance must be a number, found \(initialLogVariance)")
+        public func problem(dictionarySize: Int) -> SettingProblem? {
+            if !initialLogVariance.isFinite { return SettingProblem("initialLogVariance", "must be a number, found \(initialLogVariance)") }
+            return SettingProblem(k: k, dictionarySize: dictionarySize)
         }
     }
 

@@ -7,10 +7,15 @@ internal import Torch
 package struct VariationalExperiment {
     private let setting: VariationalSetting
     private let comparison: Comparison
+    /// The same without the language model, which takes longer than training.
+    private let quickComparison: Comparison
 
     package init(_ setting: VariationalSetting, _ data: ActivationSplit, context: ReproductionContext) {
         self.setting = setting
         comparison = Comparison(data, context: context)
+        var activations = data
+        activations.lossRecovered = nil
+        quickComparison = Comparison(activations, context: context)
     }
 
     package func run() throws -> Reproduction {
@@ -18,9 +23,8 @@ package struct VariationalExperiment {
         var findings = VariationalFindings(setting: setting, data: comparison.data.description, arms: arms)
         for seed in comparison.context.seeds {
             for arm in arms.all {
-                let trained = try comparison.train(Comparison.Arm(arm.name, configuration(arm.architecture)), seed: seed)
-                let outcome = try comparison.measure(
-                    trained, Comparison.Arm(arm.name, configuration(arm.architecture)), seed: seed, measuresLoss: arm.measuresLoss)
+                let trained = try comparison.train(arm.training, seed: seed)
+                let outcome = try (arm.measuresLoss ? comparison : quickComparison).measure(trained, arm.training, seed: seed)
                 let rows = comparison.data.test[..<min(setting.noiseRows, comparison.data.test.size(0))]
                 findings.add(outcome, SelectionNoise(of: outcome.model, on: rows, seed: seed))
             }
@@ -28,45 +32,42 @@ package struct VariationalExperiment {
         return findings.reproduction
     }
 
-    private func configuration(_ architecture: SAEArchitecture) -> SAETrainingConfiguration {
-        var configuration = SAETrainingConfiguration(
-            architecture: architecture, dictionarySize: setting.dictionarySize, batchSize: setting.batchSize, steps: setting.steps)
-        configuration.sparsityWarmupSteps = setting.steps / 10
-        configuration.deadAfterTokens = setting.deadAfterTokens
-        return configuration
+    private func arm(_ name: String, _ architecture: SAEArchitecture, measuresLoss: Bool = false) -> Arm {
+        var training = Comparison.Arm(
+            name, architecture, dictionarySize: setting.dictionarySize, batchSize: setting.batchSize, steps: setting.steps,
+            deadAfterTokens: setting.deadAfterTokens)
+        training.configuration.sparsityWarmupSteps = setting.steps / 10
+        return Arm(training: training, measuresLoss: measuresLoss)
+    }
+
+    private func sampledArm(_ logVariance: Double, _ coefficient: Double) -> Arm {
+        arm(
+            "noise, log σ² \(formatNumber(logVariance, digits: 1)), β \(formatNumber(coefficient, digits: 1))",
+            SAEArchitecture(VariationalSettings(k: setting.k, initialLogVariance: logVariance, klCoefficient: coefficient)),
+            measuresLoss: logVariance == setting.middleLogVariance && coefficient == setting.klCoefficient)
     }
 
     private var arms: Arms {
-        func variational(_ settings: VariationalSettings) -> SAEArchitecture { SAEArchitecture(settings) }
-        func sampled(_ logVariance: Double, _ coefficient: Double) -> Arm {
-            Arm(
-                name: "noise, log σ² \(formatNumber(logVariance, digits: 1)), β \(formatNumber(coefficient, digits: 1))",
-                architecture: variational(
-                    VariationalSettings(k: setting.k, initialLogVariance: logVariance, klCoefficient: coefficient)),
-                measuresLoss: logVariance == setting.middleLogVariance && coefficient == setting.klCoefficient)
-        }
-        let beta = formatNumber(setting.penaltyCoefficient, digits: 1)
+        let (k, beta) = (setting.k, formatNumber(setting.penaltyCoefficient, digits: 1))
         return Arms(
-            topK: Arm(name: "TopK", architecture: .topK(TopKSettings(k: setting.k)), measuresLoss: true),
-            penalty: Arm(
-                name: "TopK + ½β‖μ‖², β \(beta)",
-                architecture: SAEArchitecture(PenalizedTopKSettings(k: setting.k, coefficient: setting.penaltyCoefficient)),
+            topK: arm("TopK", .topK(TopKSettings(k: k)), measuresLoss: true),
+            penalty: arm(
+                "TopK + ½β‖μ‖², β \(beta)", SAEArchitecture(PenalizedTopKSettings(k: k, coefficient: setting.penaltyCoefficient)),
                 measuresLoss: true),
-            fixed: Arm(
-                name: "fixed variance, β \(beta)",
-                architecture: variational(VariationalSettings(k: setting.k, variance: .fixed, klCoefficient: setting.penaltyCoefficient)),
-                measuresLoss: false),
-            sampled: setting.logVariances.map { sampled($0, setting.klCoefficient) },
-            middle: sampled(setting.middleLogVariance, setting.klCoefficient),
-            withoutDivergence: sampled(setting.middleLogVariance, 0),
-            collapsed: sampled(setting.middleLogVariance, setting.largeCoefficient),
-            batch: Arm(name: "BatchTopK", architecture: SAEArchitecture(BatchTopKSettings(k: setting.k)), measuresLoss: false))
+            fixed: arm(
+                "fixed variance, β \(beta)",
+                SAEArchitecture(VariationalSettings(k: k, variance: .fixed, klCoefficient: setting.penaltyCoefficient))),
+            sampled: setting.logVariances.map { sampledArm($0, setting.klCoefficient) },
+            middle: sampledArm(setting.middleLogVariance, setting.klCoefficient),
+            withoutDivergence: sampledArm(setting.middleLogVariance, 0),
+            collapsed: sampledArm(setting.middleLogVariance, setting.largeCoefficient),
+            batch: arm("BatchTopK", SAEArchitecture(BatchTopKSettings(k: k))))
     }
 
     /// What is trained.
     struct Arm {
-        let name: String
-        let architecture: SAEArchitecture
+        let training: Comparison.Arm
+        var name: String { training.name }
         /// Whether the model is also spliced into the language model.
         let measuresLoss: Bool
     }

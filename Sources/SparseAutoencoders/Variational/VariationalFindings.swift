@@ -40,6 +40,7 @@ struct VariationalFindings {
     private static func rare(_ outcome: Comparison.Outcome) -> Double { outcome.metrics.density.rareFraction(below: 0.1) }
 
     private func spread(_ arm: Arm, _ value: (Comparison.Outcome) -> Double) -> String { outcomes.spread(arm.name, value) }
+    private func mean(_ arm: Arm, _ value: (Comparison.Outcome) -> Double) -> Double { Spread(outcomes.values(arm.name, value)).mean }
     private func values(_ arm: Arm) -> [Double] { outcomes.values(arm.name, Self.explained) }
     private func noise(_ arm: Arm, _ value: (SelectionNoise) -> Double) -> [Double] {
         noises.filter { $0.arm == arm.name }.sorted { $0.seed < $1.seed }.map { value($0.noise) }
@@ -71,7 +72,7 @@ struct VariationalFindings {
     private var rows: [Reproduction.Row] { noiseRows + divergenceRows + penaltyRows }
 
     private var noiseRows: [Reproduction.Row] {
-        let best = arms.noisy.max { outcomes.mean($0.name, Self.explained) < outcomes.mean($1.name, Self.explained) } ?? arms.middle
+        let best = arms.noisy.max { mean($0, Self.explained) < mean($1, Self.explained) } ?? arms.middle
         let gap = outcomes.difference(arms.topK.name, arms.middle.name, Self.explained)
         let curves = bySeed(arms.sampled.map(values))
         let falls = curves.allSatisfy { curve in zip(curve, curve.dropFirst()).allSatisfy { $0 > $1 } }
@@ -138,7 +139,7 @@ struct VariationalFindings {
                 claim: "A penalty ½β‖μ‖² leaves far fewer features near death (selected in less than a tenth of an equal share)",
                 paperFigure: "0.0005 against TopK's 0.754",
                 measured: "\(spread(arms.penalty, Self.rare)) against \(spread(arms.topK, Self.rare))",
-                verdict: Verdict.compare(difference: fewer, size: outcomes.mean(arms.topK.name, Self.rare) / 2...1)),
+                verdict: Verdict.compare(difference: fewer, size: mean(arms.topK, Self.rare) / 2...1)),
             .init(
                 claim: "It does not explain more variance than TopK", paperFigure: "difference −0.0003, not significant",
                 measured: "\(spread(arms.penalty, Self.explained)) against \(spread(arms.topK, Self.explained))",
@@ -194,7 +195,7 @@ struct VariationalFindings {
                 .line("overlap", x: setting.logVariances, y: overlaps.map(\.mean), markers: true, spread: overlaps.map(\.standardDeviation)),
                 .line(
                     "TopK, explained variance", x: [setting.logVariances.min() ?? 0, setting.logVariances.max() ?? 0],
-                    y: Array(repeating: outcomes.mean(arms.topK.name, Self.explained), count: 2)),
+                    y: Array(repeating: mean(arms.topK, Self.explained), count: 2)),
             ], caption: "Below −6, log σ² is clamped.")
     }
 

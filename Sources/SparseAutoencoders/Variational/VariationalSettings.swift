@@ -63,8 +63,7 @@ public struct VariationalSettings: SAEVariant {
     }
 
     public func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem? {
-        if !initialLogVariance.isFinite { return SettingProblem("initialLogVariance", "must be a number, found \(initialLogVariance)") }
-        return SettingProblem(k: k, dictionarySize: dictionarySize) ?? SettingProblem("klCoefficient", notNegative: klCoefficient)
+        SettingProblem("klCoefficient", notNegative: klCoefficient)
             ?? AuxK.problem(coefficient: auxiliaryCoefficient, maximumK: auxiliaryK)
     }
 }

@@ -176,10 +176,10 @@ import TorchNN
                 "decoder.atoms", "decoder.bias", "encoder.bias", "encoder.noiseScale", "encoder.varianceBias", "encoder.varianceWeight",
                 "encoder.weight",
             ])
-        #expect(VariationalSettings(k: 0).problem(inputSize: nil, dictionarySize: 24)?.key == "k")
+        #expect(VariationalSettings(k: 0).encoder.settings.problem(dictionarySize: 24)?.key == "k")
         #expect(VariationalSettings(k: 3, klCoefficient: -1).problem(inputSize: nil, dictionarySize: 24)?.key == "klCoefficient")
         #expect(
-            VariationalSettings(k: 3, initialLogVariance: .nan).problem(inputSize: nil, dictionarySize: 24)?.key == "initialLogVariance")
+            VariationalSettings(k: 3, initialLogVariance: .nan).encoder.settings.problem(dictionarySize: 24)?.key == "initialLogVariance")
     }
 }
 
