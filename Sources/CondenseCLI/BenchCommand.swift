@@ -11,7 +11,7 @@ struct BenchCommand: ParsableCommand {
             Times are wall-clock medians of several repetitions; a ratio below 1 is faster than its baseline.
 
             Benchmarks:
-            \(Benchmark.all.map { "  \($0.name.padding(toLength: 8, withPad: " ", startingAt: 0)) \($0.summary)" }.joined(separator: "\n"))
+            \(Benchmark.all.map { "  \($0.name.padding(toLength: 12, withPad: " ", startingAt: 0)) \($0.summary)" }.joined(separator: "\n"))
 
             Examples:
               condense bench

@@ -35,10 +35,13 @@ final class PythonReference {
 
     /// One repetition.
     /// - Returns: seconds, as measured there.
-    func measure() throws -> Double {
-        requests.fileHandleForWriting.write(Data("go\n".utf8))
-        guard let seconds = Double(try readLine()) else { throw BenchmarkError(description: "the Python reference gave no time") }
-        return seconds
+    func measure() throws -> Double { try ask("go") }
+
+    /// The number with which the script answers a word.
+    func ask(_ word: String) throws -> Double {
+        requests.fileHandleForWriting.write(Data("\(word)\n".utf8))
+        guard let number = Double(try readLine()) else { throw BenchmarkError(description: "the Python reference gave no number for '\(word)'") }
+        return number
     }
 
     private func readLine() throws -> String {

@@ -1,39 +1,117 @@
+import Experiments
 import Foundation
 import SparseAutoencoders
 import Torch
 
+/// The size at which training steps are compared.
+private struct StepSize {
+    var width = 768
+    var features = 16_384
+    var k = 32
+    var rows = 2_048
+
+    var input: Tensor { Tensor.normal([rows, width], generator: RandomGenerator(seed: 0)) }
+
+    func trainer(_ architecture: SAEArchitecture, on input: Tensor) throws -> SAETrainer {
+        try SAETrainer(
+            SAETrainingConfiguration(architecture: architecture, dictionarySize: features, batchSize: rows), start: input, seed: 0)
+    }
+}
+
 extension Benchmark {
-    /// A TopK training step against the one dense product it cannot do without.
+    /// A TopK training step against the one dense product it cannot do without, its relatives, and the same step in the Python
+    /// libraries people use.
     static let sparseAutoencoder = Benchmark(
-        name: "sae", summary: "TopK step at D 768, F 16,384, k 32, batch 2,048 against the bare encoder product"
-    ) { _, progress in
-        let width = 768, features = 16_384, k = 32, rows = 2_048
-        let x = Tensor.normal([rows, width], generator: RandomGenerator(seed: 0))
-        let trainer = try trainer(on: x, dictionarySize: features, k: k)
+        name: "sae", summary: "TopK step at D 768, F 16,384, k 32, batch 2,048 against the bare encoder product, relatives, Python libraries"
+    ) { python, progress in
+        let size = StepSize()
+        let x = size.input
+        let trainer = try size.trainer(.topK(TopKSettings(k: size.k)), on: x)
         guard let encoder = trainer.model.encoder as? TopKEncoder else { throw BenchmarkError(description: "a TopK model has no TopK encoder") }
         progress("product, parts and whole training step, in turn")
-        let code = withoutGradients { x.topKLinear(weight: encoder.weight, bias: encoder.bias, k: k) }
+        let code = withoutGradients { x.topKLinear(weight: encoder.weight, bias: encoder.bias, k: size.k) }
         let timings = try Timing.interleaved([
             { _ = withoutGradients { x.linear(weight: encoder.weight) } },
-            { _ = withoutGradients { x.topKLinear(weight: encoder.weight, bias: encoder.bias, k: k) } },
+            { _ = withoutGradients { x.topKLinear(weight: encoder.weight, bias: encoder.bias, k: size.k) } },
             { _ = withoutGradients { code.decoded(atoms: trainer.model.atoms) } },
             { try trainer.step(x) },
         ])
         let product = BenchmarkRow(
             "bare encoder product", timings[0],
-            remark: "\(Int(2 * Double(rows * width * features) / timings[0].median / 1e9)) GFLOP/s")
-        let names = ["product with selection of the top k", "sparse decode", "whole training step"]
-        var compared = zip(names, timings[1...]).map { BenchmarkRow($0, $1).compared(with: product) }
-        compared[2].remark = "\(Int(Double(rows) / timings[3].median)) activations/s, peak memory \(peakMegabytes()) MB"
-        return [product] + compared
+            remark: "\(Int(2 * Double(size.rows * size.width * size.features) / timings[0].median / 1e9)) GFLOP/s")
+        let names = ["product with selection of the top k", "sparse decode", "TopK training step"]
+        var rows = zip(names, timings[1...]).map { BenchmarkRow($0, $1).compared(with: product) }
+        let step = rows[2]
+        rows[2].remark = "\(Int(Double(size.rows) / timings[3].median)) activations/s, peak memory \(peakMegabytes()) MB"
+        rows += try relatives(of: (trainer, step), size, x, progress)
+        if let python { rows += try libraries(python, against: (trainer, step), size, x, progress) }
+        return [product] + rows
     }
 
-    private static func trainer(on x: Tensor, dictionarySize: Int, k: Int) throws -> SAETrainer {
-        var configuration = SAETrainingConfiguration()
-        configuration.architecture = .topK(TopKSettings(k: k))
-        configuration.dictionarySize = dictionarySize
-        configuration.batchSize = x.size(0)
-        return try SAETrainer(configuration, start: x, seed: 0)
+    /// Steps of architectures on the same kernels, in turn with TopK's.
+    private static func relatives(
+        of topK: (trainer: SAETrainer, row: BenchmarkRow), _ size: StepSize, _ x: Tensor, _ progress: (String) -> Void
+    ) throws -> [BenchmarkRow] {
+        let architectures = [
+            ("BatchTopK", SAEArchitecture(BatchTopKSettings(k: size.k))), ("AbsTopK", SAEArchitecture(AbsTopKSettings(k: size.k))),
+        ]
+        progress("steps of \(architectures.map(\.0).joined(separator: ", ")), in turn with TopK's")
+        let trainers = try architectures.map { try size.trainer($0.1, on: x) }
+        let timings = try Timing.interleaved([{ try topK.trainer.step(x) }] + trainers.map { trainer in { try trainer.step(x) } })
+        let baseline = BenchmarkRow(topK.row.name, timings[0])
+        return zip(architectures, timings[1...]).map { BenchmarkRow("\($0.0) training step", $1).compared(with: baseline) }
+    }
+
+    /// The same step elsewhere, in turn with ours.
+    private static func libraries(
+        _ python: String, against topK: (trainer: SAETrainer, row: BenchmarkRow), _ size: StepSize, _ x: Tensor, _ progress: (String) -> Void
+    ) throws -> [BenchmarkRow] {
+        try ["sparsify", "saelens", "dictionary_learning"].map { library in
+            progress("TopK step in \(library), in turn with ours")
+            let reference = try PythonReference(
+                python: python, script: "sparse_autoencoder.py",
+                arguments: [library, "\(Engine.threadCount)", "\(size.rows)", "\(size.width)", "\(size.features)", "\(size.k)"])
+            let version = try reference.waitUntilReady()
+            var ours = Timing(seconds: []), theirs = Timing(seconds: [])
+            for _ in 0..<4 {
+                theirs.seconds.append(try reference.measure())
+                ours.seconds.append(try Timing.duration { try topK.trainer.step(x) })
+            }
+            let baseline = BenchmarkRow(topK.row.name, ours)
+            return BenchmarkRow("TopK training step in \(library)", theirs, remark: "\(version), peak memory \(Int(try reference.ask("peak"))) MB")
+                .compared(with: baseline)
+        }
+    }
+
+    /// How the step grows with k, dictionary and batch.
+    static let sparseAutoencoderScaling = Benchmark(
+        name: "sae-scaling", summary: "how a TopK step grows with k, the number of features and the batch, with fitted exponents"
+    ) { _, progress in
+        let axes: [(name: String, values: [Int], key: WritableKeyPath<StepSize, Int>)] = [
+            ("k", [8, 16, 32, 64, 128], \.k), ("features", [4_096, 8_192, 16_384, 32_768], \.features), ("batch", [512, 1_024, 2_048, 4_096], \.rows),
+        ]
+        return try axes.flatMap { axis in
+            var rows: [BenchmarkRow] = []
+            for value in axis.values {
+                progress("\(axis.name) \(value)")
+                var size = StepSize()
+                size[keyPath: axis.key] = value
+                let x = size.input
+                let trainer = try size.trainer(.topK(TopKSettings(k: size.k)), on: x)
+                rows.append(BenchmarkRow("\(axis.name) \(value)", try Timing.measure(repetitions: 3) { try trainer.step(x) }))
+            }
+            let exponent = slope(axis.values.map { log(Double($0)) }, rows.map { log($0.median) })
+            rows = [rows[0]] + rows[1...].map { $0.compared(with: rows[0]) }
+            rows[rows.count - 1].remark = String(format: "time ~ %@^%.2f", axis.name, exponent)
+            return rows
+        }
+    }
+
+    /// Of the straight line nearest to some points.
+    private static func slope(_ x: [Double], _ y: [Double]) -> Double {
+        let meanX = x.reduce(0, +) / Double(x.count), meanY = y.reduce(0, +) / Double(y.count)
+        let products = zip(x, y).map { ($0 - meanX) * ($1 - meanY) }.reduce(0, +)
+        return products / x.map { ($0 - meanX) * ($0 - meanX) }.reduce(0, +)
     }
 
     /// The most memory this process has held so far.
