@@ -14,12 +14,13 @@ struct SAECommand: ParsableCommand {
             Examples:
               condense sae collect --text prose-small --tokens 200000 --out activations/prose
               condense sae train activations/prose --dictionary-size 8192 --k 32 --out runs/sae
+              condense sae sweep activations/prose --vary k=16,32,64
               condense sae eval runs/sae --store activations/prose
               condense sae features runs/sae --store activations/prose --count 40
               condense sae steer runs/sae --feature 123 --maximum 8.5 --prompt "I think that"
             """,
         subcommands: [
-            SAECollectCommand.self, SAETrainCommand.self, SAEEvaluateCommand.self, SAEFeaturesCommand.self, SAESteerCommand.self,
+            SAECollectCommand.self, SAETrainCommand.self, SAESweepCommand.self, SAEEvaluateCommand.self, SAEFeaturesCommand.self, SAESteerCommand.self,
         ])
 }
 

@@ -7,15 +7,23 @@ struct ConfigurationDecoder {
     ///
     /// - Throws: ``ConfigurationError``, one sentence with origin and key path.
     static func decode<T: Decodable>(_ type: T.Type, from tree: ConfigurationTree) throws -> T {
+        let (value, requests) = try decodeNoting(type, from: tree)
+        try rejectUnknownKeys(in: tree, path: [], requests: requests)
+        return value
+    }
+
+    /// The keys that `type` knows in the mapping at a path.
+    static func knownKeys<T: Decodable>(of type: T.Type, in tree: ConfigurationTree, at path: [String]) throws -> Set<String> {
+        try decodeNoting(type, from: tree).requests.keys[path] ?? []
+    }
+
+    private static func decodeNoting<T: Decodable>(_ type: T.Type, from tree: ConfigurationTree) throws -> (T, requests: Requests) {
         let requests = Requests()
-        let value: T
         do {
-            value = try T(from: TreeDecoder(tree: tree, codingPath: [], requests: requests))
+            return (try T(from: TreeDecoder(tree: tree, codingPath: [], requests: requests)), requests)
         } catch let error as DecodingError {
             throw sentence(for: error, in: tree)
         }
-        try rejectUnknownKeys(in: tree, path: [], requests: requests)
-        return value
     }
 
     private static func rejectUnknownKeys(

@@ -29,6 +29,21 @@ public protocol RunConfiguration: Codable, Sendable, Equatable {
 
 extension RunConfiguration {
     public func validate() throws(ConfigurationError) {}
+
+    /// Whether there is a setting at a dotted key path, given or not.
+    package func hasSetting(_ key: String) -> Bool {
+        let path = key.split(separator: ".").map(String.init)
+        guard let name = path.last, let tree = try? ConfigurationEncoder.tree(of: self) else { return false }
+        return (try? ConfigurationDecoder.knownKeys(of: Self.self, in: tree, at: path.dropLast()).contains(name)) ?? false
+    }
+
+    /// The configuration with another value at a dotted key path.
+    /// - Parameter value: YAML, as after `--set key=`.
+    /// - Throws: ``ConfigurationError`` for an unknown key or a value of the wrong type.
+    package func setting(_ key: String, to value: String) throws -> Self {
+        let change = try ConfigurationTree.parse(override: "\(key)=\(value)", option: "")
+        return try ConfigurationDecoder.decode(Self.self, from: try ConfigurationEncoder.tree(of: self).overlaid(with: change))
+    }
 }
 
 /// What every run has besides its own configuration, written under `run:` in `config.yaml`.

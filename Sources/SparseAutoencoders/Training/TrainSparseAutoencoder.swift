@@ -23,32 +23,40 @@ public func trainSparseAutoencoder(
     _ configuration: SAETrainingConfiguration, on source: any ActivationSource, seed: UInt64, origin: ActivationOrigin? = nil,
     task: String = "Training", run: Run? = nil, progress: any ProgressReporter = SilentProgress(), cancellation: Cancellation = Cancellation()
 ) throws -> SparseAutoencoder {
-    try configuration.validate()
+    try trainSparseAutoencoders(
+        [TrainingArm(configuration, seed: seed)], on: source, origin: origin, task: task, run: run, progress: progress,
+        cancellation: cancellation)[0]
+}
+
+/// Trains several autoencoders in one pass over a source, each of which learns what it would have learned alone.
+///
+/// Arms may differ in everything but steps and batch size. With a `run`, their metrics and models lie under their names.
+/// - Throws: as ``trainSparseAutoencoder(_:on:seed:origin:task:run:progress:cancellation:)``.
+public func trainSparseAutoencoders(
+    _ arms: [TrainingArm], on source: any ActivationSource, origin: ActivationOrigin? = nil, task: String = "Training", run: Run? = nil,
+    progress: any ProgressReporter = SilentProgress(), cancellation: Cancellation = Cancellation()
+) throws -> [SparseAutoencoder] {
+    guard let batchSize = arms.map(\.configuration.batchSize).max() else { return [] }
+    for arm in arms { try arm.configuration.validate() }
     // The first rows choose input scale and b_dec; they are served again for training.
     let beginning = source.position
-    let trainer = try SAETrainer(
-        configuration, start: try source.next(max(configuration.batchSize, 8_192)), seed: seed, origin: origin)
+    let group = try TrainingGroup(arms, start: try source.next(max(batchSize, 8_192)), origin: origin)
     source.position = beginning
-    if let checkpoint = run?.resumedFrom { source.position = try trainer.restore(from: checkpoint) }
+    if let checkpoint = run?.resumedFrom { source.position = try group.restore(from: checkpoint) }
 
-    progress.begin(task, total: configuration.steps, completed: trainer.step, unit: "steps")
-    while trainer.step < configuration.steps {
-        let batch = try source.next(configuration.batchSize)
-        let report = try trainer.step(batch)
-        progress.update(trainer.step, detail: report.summary)
-        if trainer.step % configuration.logEvery == 0 || trainer.step == configuration.steps {
-            try run?.log(trainer.metrics(of: report, batch: batch), step: trainer.step)
-        }
-        let isDue = configuration.checkpointEvery.map { trainer.step % $0 == 0 } ?? false
+    let configuration = group.configuration
+    progress.begin(task, total: configuration.steps, completed: group.step, unit: "steps")
+    while group.step < configuration.steps {
+        let detail = try group.step(try source.next(batchSize)) { try run?.log($0, step: $1) }
+        progress.update(group.step, detail: detail)
+        let isDue = configuration.checkpointEvery.map { group.step % $0 == 0 } ?? false
         if isDue || cancellation.isCancelled {
-            try run?.saveCheckpoint(step: trainer.step) { try trainer.save(to: $0, position: source.position) }
+            try run?.saveCheckpoint(step: group.step) { try group.save(to: $0, position: source.position) }
         }
         try cancellation.check()
     }
     progress.end()
-    let model = try trainer.trainedModel()
-    if let run { try model.save(to: run.directory.appending(path: "sae", directoryHint: .isDirectory)) }
-    return model
+    return try group.finish(in: run)
 }
 
 extension SAETrainer.Report {

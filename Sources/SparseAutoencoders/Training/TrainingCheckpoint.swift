@@ -3,22 +3,19 @@ internal import Foundation
 internal import Torch
 internal import TorchNN
 
-/// What a resumed run needs besides tensors.
-private struct TrainingState: Codable {
+/// What a trainer needs besides tensors to go on.
+struct TrainingState: Codable {
     var step: Int
     var tokensSeen: Int
-    var position: ActivationPosition
     var model: SparseAutoencoderConfiguration
     /// Features per row at the moment, while their number falls.
     var k: Int?
 }
 
 extension SAETrainer {
-    private static let fileName = "training.safetensors"
-
-    /// Writes everything that the next step depends on: weights, optimiser, averages, dead features, generator, and the
-    /// source's position.
-    func save(to checkpoint: CheckpointWriter, position: ActivationPosition) throws {
+    /// Writes everything that the next step depends on: weights, optimiser, averages, dead features, generator.
+    /// - Returns: the rest of it.
+    func save(to file: URL) throws -> TrainingState {
         var tensors: [String: Tensor] = ["dead.tokens": dead.tokensSinceActive, "generator": generator.state]
         func add(_ prefix: String, _ state: [String: Tensor]) {
             for (name, tensor) in state { tensors["\(prefix).\(name)"] = tensor }
@@ -28,17 +25,13 @@ extension SAETrainer {
         if let weightAverage { add("average", weightAverage.stateDictionary) }
         if let threshold = thresholdEstimate?.value { tensors["threshold"] = threshold }
         for term in lossTerms { add("loss.\(term.name)", term.stateDictionary) }
-        try SafetensorsWriter.write(tensors, to: checkpoint.url(Self.fileName).path(percentEncoded: false))
-        try checkpoint.write(
-            TrainingState(
-                step: step, tokensSeen: tokensSeen, position: position, model: model.configuration, k: (model.encoder as? TopKEncoder)?.k))
+        try SafetensorsWriter.write(tensors, to: file.path(percentEncoded: false))
+        return TrainingState(step: step, tokensSeen: tokensSeen, model: model.configuration, k: (model.encoder as? TopKEncoder)?.k)
     }
 
-    /// Continues from a checkpoint.
-    /// - Returns: where the source stood.
+    /// Continues where ``save(to:)`` was called.
     /// - Throws: ``TrainingError`` or `StateMismatch` if the checkpoint belongs to another model.
-    func restore(from checkpoint: Checkpoint) throws -> ActivationPosition {
-        let state = try checkpoint.state(TrainingState.self)
+    func restore(_ state: TrainingState, from file: URL) throws {
         guard state.model.encoder == model.configuration.encoder else {
             throw TrainingError.foreignCheckpoint(
                 problem: "it holds a \(state.model.encoder) model of \(state.model.dictionarySize) features, "
@@ -49,7 +42,7 @@ extension SAETrainer {
                 problem: "it holds \(state.model.dictionarySize) features of width \(state.model.inputSize), expected "
                     + "\(model.dictionarySize) of width \(model.inputSize)")
         }
-        let tensors = try SafetensorsFile(path: checkpoint.url(Self.fileName).path(percentEncoded: false)).tensors()
+        let tensors = try SafetensorsFile(path: file.path(percentEncoded: false)).tensors()
         func part(_ prefix: String) -> [String: Tensor] {
             let members = tensors.filter { $0.key.hasPrefix(prefix + ".") }
             return Dictionary(uniqueKeysWithValues: members.map { (String($0.key.dropFirst(prefix.count + 1)), $0.value) })
@@ -67,6 +60,5 @@ extension SAETrainer {
         thresholdEstimate?.restore(tensors["threshold"])
         if let k = state.k { (model.encoder as? TopKEncoder)?.k = k }
         restore(step: state.step, tokensSeen: state.tokensSeen)
-        return state.position
     }
 }

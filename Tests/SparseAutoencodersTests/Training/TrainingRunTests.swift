@@ -7,7 +7,7 @@ import Torch
 import TorchNN
 
 /// A source that ends its process without warning, or asks for cancellation, before a certain batch.
-private final class FailingSource: ActivationSource {
+final class FailingSource: ActivationSource {
     let inner: any ActivationSource
     let rows: Int
     let action: () -> Void
