@@ -144,6 +144,6 @@ bool ct_grad_mode_enabled(void) { return at::GradMode::is_enabled(); }
 
 void ct_set_grad_mode(bool enabled) { at::GradMode::set_enabled(enabled); }
 
-void *ct_inference_mode_begin(void) { return new c10::InferenceMode(true); }
+void *ct_inference_mode_begin(bool enabled) { return new c10::InferenceMode(enabled); }
 
 void ct_inference_mode_end(void *guard) { delete static_cast<c10::InferenceMode *>(guard); }

@@ -15,6 +15,7 @@ struct SAECollectCommand: ParsableCommand {
             Examples:
               condense sae collect --tokens 200000 --out activations/prose
               condense sae collect --text notes/ --hook blocks.20.hook_mlp_out --context-length 256 --out activations/notes
+              condense sae collect --tokens 200000 --gradients --out activations/with-gradients
               condense sae collect --text posts.jsonl:body --model models/my-llama --out activations/posts
             """)
 
@@ -45,6 +46,9 @@ struct SAECollectCommand: ParsableCommand {
     @Option(name: .customLong("dtype"), help: "Number format on disk: float16, bfloat16 or float32.")
     var elementType = StoreDescription.ElementType.float16
 
+    @Flag(help: "Also collect the gradients of the model's loss with respect to the activations, which some architectures need.")
+    var gradients = false
+
     @Option(help: "Contexts that go through the model together.")
     var batchContexts = CollectionConfiguration().batchContexts
 
@@ -72,6 +76,7 @@ struct SAECollectCommand: ParsableCommand {
         configuration.droppedPositions = dropPositions
         configuration.documentLimit = documentTokens
         configuration.elementType = elementType
+        configuration.gradients = gradients
         configuration.batchContexts = batchContexts
         configuration.shardMegabytes = shardMegabytes
         configuration.seed = settings.seed
@@ -87,7 +92,8 @@ struct SAECollectCommand: ParsableCommand {
         }
         if output.json { return try Terminal.printJSON(Outcome(store)) }
         if !output.quiet {
-            Terminal.print("\(formatCount(store.rowCount)) activations of width \(store.width), \(formatBytes(store.byteCount)) in \(out)")
+            let what = store.hasGradients ? "activations with gradients" : "activations"
+            Terminal.print("\(formatCount(store.rowCount)) \(what) of width \(store.width), \(formatBytes(store.byteCount)) in \(out)")
         }
     }
 

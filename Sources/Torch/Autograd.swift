@@ -140,9 +140,17 @@ public func withGradients<Result>(_ body: () throws -> Result) rethrows -> Resul
 /// Runs `body` in libtorch's inference mode: cheaper than ``withoutGradients(_:)``, but tensors made in it can
 /// never take part in a graph.
 public func inferenceMode<Result>(_ body: () throws -> Result) rethrows -> Result {
-    let guardObject = ct_inference_mode_begin()
+    let guardObject = ct_inference_mode_begin(true)
     defer { ct_inference_mode_end(guardObject) }
     return try body()
+}
+
+/// Runs `body` without recording but outside ``inferenceMode(_:)``, whatever the caller is in: for constants that are made
+/// when they are first needed and used in later graphs too.
+public func outsideInferenceMode<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let guardObject = ct_inference_mode_begin(false)
+    defer { ct_inference_mode_end(guardObject) }
+    return try withoutGradients(body)
 }
 
 /// Carries a closure through a C context pointer.

@@ -158,6 +158,51 @@ import Torch
         #expect(abs((gradient * direction).sum().item() - difference) < 2e-3 * max(1, abs(difference)))
     }
 
+    /// At hooks of every shape, single precision with packed weights against double precision with plain ones, and both against
+    /// finite differences.
+    @Test(arguments: ["hook_embed", "blocks.0.hook_resid_post", "blocks.1.attn.hook_z", "blocks.1.hook_mlp_out", "blocks.2.hook_resid_pre"])
+    func lossGradientsAreThoseOfTheSummedLoss(_ hook: String) throws {
+        let configuration = try LlamaFixtures.tinyConfiguration()
+        let weights = DictionaryWeights(LlamaFixtures.weights(configuration))
+        let model = try LanguageModel(configuration, weights: weights)
+        let exact = try LanguageModel(configuration, weights: weights, dtype: .float64)
+        let tokens = LlamaFixtures.tokens(), point = try model.hookPoint(hook)
+        // Weights that were first read in inference mode must do for gradients as well.
+        _ = try inferenceMode { try model.logits(tokens: tokens) }
+        let found = try model.lossGradients(at: point, tokens: tokens)
+        let reference = try exact.lossGradients(at: point, tokens: tokens)
+        #expect(mismatch(found.gradients, reference.gradients.to(dtype: .float32), relative: 1e-3, absolute: 1e-4) == nil)
+        #expect(mismatch(found.losses, try model.nextTokenLosses(tokens: tokens), relative: 1e-5, absolute: 1e-5) == nil)
+        #expect(found.activations.isEqual(to: try model.activations(at: [point], tokens: tokens)[point]!))
+
+        let direction = Tensor.normal(reference.activations.shape, dtype: .float64, generator: RandomGenerator(seed: 9))
+        func loss(_ step: Double) throws -> Double {
+            // Losses of the model itself are in single precision.
+            let logits = try exact.logits(tokens: tokens, hooks: [.replace(point, with: reference.activations + direction * step)])
+            return -logits[0..., 0..<11].logSoftmax().gatheredElements(at: tokens[0..., 1...].unsqueezed(2)).sum().item()
+        }
+        let step = 1e-5
+        let difference = (try loss(step) - loss(-step)) / (2 * step), expected = (reference.gradients * direction).sum().item()
+        #expect(abs(difference - expected) < 1e-3 * max(1, abs(expected)))
+        let last = reference.gradients[0..., 11...]
+        #expect(last.abs().sum().item() == 0, "the last position predicts nothing that is known")
+    }
+
+    @Test func gradientsOfGradientsGoThroughPackedWeights() throws {
+        let model = try LlamaFixtures.tinyModel()
+        let exact = try LanguageModel(
+            LlamaFixtures.tinyConfiguration(), weights: DictionaryWeights(LlamaFixtures.weights(LlamaFixtures.tinyConfiguration())), dtype: .float64)
+        func second(_ model: LanguageModel) throws -> Tensor {
+            let input = try model.run(tokens: LlamaFixtures.tokens(), stopAtLayer: 2).detached().requiringGrad()
+            let output = try model.logits(residual: input)
+            let first = gradients(of: output.squared().sum(), withRespectTo: [input], createGraph: true)[0]
+            return gradients(of: first.squared().sum(), withRespectTo: [input])[0].to(dtype: .float64)
+        }
+        let found = try second(model), expected = try second(exact)
+        let scale = expected.abs().max().item()
+        #expect(mismatch(found / scale, expected / scale, relative: 1e-3, absolute: 1e-4) == nil)
+    }
+
     @Test func missingWeightsAreListed() throws {
         let configuration = try LlamaFixtures.tinyConfiguration()
         var weights = LlamaFixtures.weights(configuration)

@@ -123,7 +123,7 @@ int32_t ct_attach_gradient(const ct_tensor *outputs, int32_t output_count, const
 
 bool ct_grad_mode_enabled(void);
 void ct_set_grad_mode(bool enabled);
-void *ct_inference_mode_begin(void);
+void *ct_inference_mode_begin(bool enabled);
 void ct_inference_mode_end(void *guard);
 
 // MARK: Random numbers, threads, devices

@@ -9,8 +9,8 @@ extension Operator {
 
 /// Linear maps of one input whose weights do not change, computed as one product x·[W₁; W₂; …]ᵀ + [b₁; b₂; …].
 ///
-/// The product is made for speed: on the CPU weights are laid out for oneDNN once. Gradients flow to the input,
-/// never to the weights.
+/// The product is made for speed: on the CPU weights are laid out for oneDNN once, and once more transposed when gradients
+/// are first wanted. They flow to the input, never to the weights.
 final class FrozenLinear {
     private let source: any WeightSource
     private let weightNames: [String]
@@ -18,10 +18,17 @@ final class FrozenLinear {
     /// The joined bias, if the maps have one.
     private let bias: Tensor?
     private var prepared: Prepared?
+    /// The map that gradients go through, [in] from [out].
+    private var transposed: Packed?
 
     private enum Prepared {
-        case packed(Tensor)
+        case packed(Packed)
         case plain(Tensor)
+    }
+
+    /// A weight laid out for oneDNN, which nothing changes any more.
+    private struct Packed: @unchecked Sendable {
+        let weight: Tensor
     }
 
     /// - Parameter names: of the maps, without ".weight" and ".bias"; either all have a bias or none.
@@ -40,33 +47,51 @@ final class FrozenLinear {
     }
 
     func callAsFunction(_ input: Tensor) throws -> Tensor {
-        // The packed product has no gradient formula.
-        if isRecordingGradients && input.requiresGrad { return input.linear(weight: try plainWeight(), bias: bias) }
         switch try prepare() {
-        case .packed(let weight): return Operator.packedLinear!(input, weight, bias, "none", [Double](), "")
         case .plain(let weight): return input.linear(weight: weight, bias: bias)
+        case .packed(let packed):
+            guard isRecordingGradients && input.requiresGrad else { return Self.product(input, packed, bias) }
+            return Self.recordedProduct(input, packed, bias, gradientThrough: try prepareTransposed())
         }
+    }
+
+    private static func product(_ input: Tensor, _ packed: Packed, _ bias: Tensor?) -> Tensor {
+        Operator.packedLinear!(input, packed.weight, bias, "none", [Double](), "")
+    }
+
+    /// The packed product has no gradient formula. A map and its transpose are each other's gradients, so that derivatives of any
+    /// order work.
+    private static func recordedProduct(_ input: Tensor, _ packed: Packed, _ bias: Tensor?, gradientThrough transposed: Packed) -> Tensor {
+        guard isRecordingGradients && input.requiresGrad else { return product(input, packed, bias) }
+        return customGradient(of: [input]) { [product($0[0], packed, bias)] } backward: {
+            [recordedProduct($0[0], transposed, nil, gradientThrough: packed)]
+        }[0]
     }
 
     private func prepare() throws -> Prepared {
         if let prepared { return prepared }
-        let weight = try weight()
-        let new: Prepared
-        if placement.allowsPacking, let pack = Operator.packWeight, Operator.packedLinear != nil {
-            // The number is the batch the layout is tuned for.
-            new = .packed(withoutGradients { pack(weight, 1024) })
-        } else {
-            new = .plain(weight)
+        let new: Prepared = try outsideInferenceMode {
+            let weight = try weight()
+            return placement.allowsPacking ? Self.packed(weight).map { .packed($0) } ?? .plain(weight) : .plain(weight)
         }
         prepared = new
         return new
     }
 
-    /// Differentiation needs the plain weight in every pass, so from then on it is kept instead of the packed one.
-    private func plainWeight() throws -> Tensor {
-        let weight = try weight()
-        prepared = .plain(weight)
-        return weight
+    private func prepareTransposed() throws -> Packed {
+        if let transposed { return transposed }
+        guard let new = try outsideInferenceMode({ Self.packed(try weight().transposed().contiguous()) }) else {
+            preconditionFailure("FrozenLinear: a weight that was packed cannot be packed when transposed")
+        }
+        transposed = new
+        return new
+    }
+
+    /// nil where there is no such product.
+    private static func packed(_ weight: Tensor) -> Packed? {
+        guard let pack = Operator.packWeight, Operator.packedLinear != nil else { return nil }
+        // The number is the batch the layout is tuned for.
+        return Packed(weight: pack(weight, 1024))
     }
 }
 

@@ -17,9 +17,11 @@ public final class LanguageModel {
     private let frequencies: [Double]
     private var blocks: [DecoderBlock?]
     private var scopedHooks: [Hook] = []
-    private lazy var embedding = Result { placement.place(try source.weight("model.embed_tokens.weight")) }
+    private lazy var embedding = Result { try outsideInferenceMode { placement.place(try source.weight("model.embed_tokens.weight")) } }
     private lazy var finalNorm = Result {
-        RMSNorm(weight: placement.place(try source.weight("model.norm.weight")), epsilon: configuration.normEpsilon)
+        try outsideInferenceMode {
+            RMSNorm(weight: placement.place(try source.weight("model.norm.weight")), epsilon: configuration.normEpsilon)
+        }
     }
     private lazy var head = Result {
         try FrozenLinear([configuration.headName], from: source, hasBias: false, placement: placement)
@@ -158,7 +160,7 @@ public final class LanguageModel {
 
     private func block(_ layer: Int) throws -> DecoderBlock {
         if let block = blocks[layer] { return block }
-        let block = try DecoderBlock(layer, configuration, from: source, placement: placement)
+        let block = try outsideInferenceMode { try DecoderBlock(layer, configuration, from: source, placement: placement) }
         blocks[layer] = block
         return block
     }

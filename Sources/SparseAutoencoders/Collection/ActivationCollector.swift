@@ -1,14 +1,15 @@
 public import Experiments
 public import Foundation
-public import Torch
+import Torch
 
 /// Runs text through a network and keeps the activations of one hook on disk.
 ///
 /// Collecting goes shard by shard: batches never span two shards, so that a collection resumed after its last complete
 /// shard computes the same numbers as an uninterrupted one. In memory are one shard and one batch, however large the store.
 public struct ActivationCollector {
-    /// The activations of contexts `[contexts][length]` at the hook: [contexts, length, width].
-    public typealias Forward = (_ contexts: [[Int32]]) throws -> Tensor
+    /// The activations of contexts `[contexts][length]` at the hook, [contexts, length, width], with gradients where the
+    /// description says so. Runs in inference mode where it does not.
+    public typealias Forward = (_ contexts: [[Int32]]) throws -> ActivationBatch
 
     private let folder: URL
     private let description: StoreDescription
@@ -62,7 +63,7 @@ public struct ActivationCollector {
             }
             try writer.append(
                 .init(
-                    activations: activations, tokens: contexts.map(\.tokens), documents: contexts.map(\.documents),
+                    activations: activations.activations, gradients: activations.gradients, tokens: contexts.map(\.tokens), documents: contexts.map(\.documents),
                     next: contexts[contexts.count - 1].next))
         }
         guard writer.rowCount > 0 else {
@@ -94,18 +95,25 @@ public struct ActivationCollector {
     }
 
     /// The rows of one shard, float32 [contexts · rowsPerContext, width].
-    private func activations(of contexts: [ContextPacker.Context], _ report: (Int) throws -> Void) throws -> Tensor {
-        let rows = Tensor.uninitialized([contexts.count * layout.rowsPerContext, description.width])
+    private func activations(of contexts: [ContextPacker.Context], _ report: (Int) throws -> Void) throws -> ActivationBatch {
+        let shape = [contexts.count * layout.rowsPerContext, description.width]
+        let hasGradients = description.gradientType != nil
+        let rows = ActivationBatch(Tensor.uninitialized(shape), gradients: hasGradients ? Tensor.uninitialized(shape) : nil)
         var done = 0
         for start in stride(from: 0, to: contexts.count, by: batchContexts) {
-            let batch = contexts[start..<min(contexts.count, start + batchContexts)]
-            let activations = try inferenceMode { try forward(batch.map(\.tokens)) }
+            let batch = contexts[start..<min(contexts.count, start + batchContexts)].map(\.tokens)
+            let found = hasGradients ? try forward(batch) : try inferenceMode { try forward(batch) }
             precondition(
-                activations.shape == [batch.count, layout.length, description.width],
-                "ActivationCollector: the network gave \(activations.shape), expected \([batch.count, layout.length, description.width])")
-            let kept = activations.narrowed(axis: 1, from: layout.firstPosition, count: layout.rowsPerContext)
+                found.activations.shape == [batch.count, layout.length, description.width] && (found.gradients != nil) == hasGradients,
+                "ActivationCollector: the network gave \(found.activations.shape), expected \([batch.count, layout.length, description.width])"
+                    + (hasGradients ? " with gradients" : " without gradients"))
             let count = batch.count * layout.rowsPerContext
-            rows.narrowed(axis: 0, from: done, count: count).copyInPlace(from: kept.reshaped([count, description.width]))
+            func keep(_ found: Tensor, in rows: Tensor) {
+                let kept = found.narrowed(axis: 1, from: layout.firstPosition, count: layout.rowsPerContext)
+                rows.narrowed(axis: 0, from: done, count: count).copyInPlace(from: kept.reshaped([count, description.width]))
+            }
+            keep(found.activations, in: rows.activations)
+            if let gradients = found.gradients, let target = rows.gradients { keep(gradients, in: target) }
             done += count
             try report(done)
         }

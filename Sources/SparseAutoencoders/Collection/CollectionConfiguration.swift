@@ -22,6 +22,9 @@ public struct CollectionConfiguration: Codable, Sendable, Equatable {
     /// Tokens taken of each document at most; nil for all.
     public var documentLimit: Int?
     public var elementType = StoreDescription.ElementType.float16
+    /// Whether the gradients of the model's loss with respect to the activations are collected too, for architectures that choose
+    /// features by their effect: the whole model is run, and the blocks behind the hook backwards.
+    public var gradients = false
     /// Contexts that go through the model together.
     public var batchContexts = 8
     /// Size of a shard's activations; a collection that is interrupted loses less than one shard.
@@ -54,11 +57,12 @@ public struct CollectionConfiguration: Codable, Sendable, Equatable {
         let layout = ContextLayout(
             length: contextLength, beginningToken: beginning.map { Int32($0) }, separatorToken: (special.eos ?? special.bos).map { Int32($0) },
             firstPosition: droppedPositions, documentLimit: documentLimit)
-        let rowBytes = width * elementType.dtype.byteCount
-        let contexts = max(1, shardMegabytes * 1_000_000 / (rowBytes * layout.rowsPerContext))
-        return StoreDescription(
-            model: model.identity, hook: hook, width: width, elementType: elementType, contexts: layout, text: text, seed: seed,
-            plannedRows: tokens, rowsPerShard: contexts * layout.rowsPerContext)
+        var description = StoreDescription(
+            model: model.identity, hook: hook, width: width, elementType: elementType,
+            gradientType: gradients ? elementType.forGradients : nil, contexts: layout, text: text, seed: seed, plannedRows: tokens,
+            rowsPerShard: layout.rowsPerContext)
+        description.rowsPerShard *= max(1, shardMegabytes * 1_000_000 / (description.rowByteCount * layout.rowsPerContext))
+        return description
     }
 }
 
@@ -75,6 +79,7 @@ public func collectActivations(
 ) throws -> ActivationStore {
     try configuration.validate()
     let hook = try model.model.hookPoint(configuration.hook ?? model.middleHook)
+    if configuration.gradients { try model.requireGradients(at: hook) }
     let description = configuration.description(for: model, hook: hook.name, width: try model.width(of: hook))
     let source = TextSource(configuration.text, items: dataStore.items)
     if case .catalog(let name) = source { _ = try dataStore.fetch(name) }
@@ -82,7 +87,11 @@ public func collectActivations(
     let collector = ActivationCollector(
         to: folder, description: description, batchContexts: configuration.batchContexts,
         documents: TextDocuments(reader, tokenizer: model.tokenizer)
-    ) { try model.activations(at: hook, contexts: $0) }
+    ) { contexts in
+        configuration.gradients
+            ? try model.activationsWithGradients(at: hook, contexts: contexts)
+            : ActivationBatch(try model.activations(at: hook, contexts: contexts))
+    }
     return try collector.run(resuming: resuming, progress: progress, cancellation: cancellation)
 }
 

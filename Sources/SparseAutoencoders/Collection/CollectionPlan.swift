@@ -10,7 +10,8 @@ public struct CollectionPlan: Codable, Sendable, Equatable {
     public var shards: Int
     /// Bytes on disk of all shards.
     public var diskBytes: Int
-    /// Bytes of memory beside the model: a shard in float32 and in the store's type, and the activations of one batch.
+    /// Bytes of memory beside the model and what it keeps for gradients: a shard in float32 and in the store's type, and the
+    /// activations of one batch.
     public var memoryBytes: Int
     /// Free bytes where the store is to be, nil if the system does not say.
     public var freeBytes: Int?
@@ -28,7 +29,8 @@ public struct CollectionPlan: Codable, Sendable, Equatable {
         // Two int32 a token beside the activations, and a header per shard.
         diskBytes = rows * description.rowByteCount + tokens * 8 + shards * 512
         let shardRows = min(rows, description.rowsPerShard)
-        memoryBytes = shardRows * (description.width * 4 + description.rowByteCount) + batchContexts * length * description.width * 4 * 4
+        let numbers = description.width * (description.gradientType == nil ? 1 : 2)
+        memoryBytes = shardRows * (numbers * 4 + description.rowByteCount) + batchContexts * length * numbers * 4 * 4
         freeBytes = Self.freeBytes(at: folder)
     }
 
@@ -78,6 +80,7 @@ public enum CollectionError: Error, CustomStringConvertible, Equatable {
     case invalidSetting(name: String, requirement: String, found: String)
     case notALanguageModel(item: String, kind: String)
     case hookWithoutRows(String)
+    case hookWithoutGradients(String)
 
     public var description: String {
         switch self {
@@ -89,6 +92,8 @@ public enum CollectionError: Error, CustomStringConvertible, Equatable {
             "\(name) must be \(requirement), found \(found)"
         case .notALanguageModel(let item, let kind):
             "'\(item)' is of kind \(kind), not a language model: see 'condense data list --kind language-model'"
+        case .hookWithoutGradients(let name):
+            "gradients cannot be collected at \(name), which lies behind the blocks: use a hook in a block, or collect without --gradients"
         case .hookWithoutRows(let name):
             "\(name) has no vector for each token: use a residual stream, an attention or feed-forward output, or attn.hook_z"
         }

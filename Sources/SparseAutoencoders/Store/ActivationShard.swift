@@ -3,13 +3,14 @@ import Torch
 
 /// One file of a store, memory-mapped and checked against its record.
 ///
-/// Tensors: `activations` [rows, width]; with text also `tokens` [contexts, length] and `documents` [contexts, length],
+/// Tensors: `activations` [rows, width]; where they were collected `gradients` [rows, width]; with text also `tokens` [contexts, length] and `documents` [contexts, length],
 /// both int32: ids, and index of the document each token comes from.
 final class ActivationShard: Sendable {
     let folder: URL
     let record: StoreIndex.Shard
     private let file: SafetensorsFile
     private let activations: SafetensorsFile.Entry
+    private let gradients: SafetensorsFile.Entry?
     private let text: (tokens: SafetensorsFile.Entry, documents: SafetensorsFile.Entry)?
     private let description: StoreDescription
 
@@ -46,6 +47,7 @@ final class ActivationShard: Sendable {
         }
         self.file = file
         activations = try entry("activations", description.elementType.fileType, [record.rows, description.width])
+        gradients = try description.gradientType.map { try entry("gradients", $0.fileType, [record.rows, description.width]) }
         if let layout = description.contexts {
             let shape = [record.rows / layout.rowsPerContext, layout.length]
             text = (try entry("tokens", .int32, shape), try entry("documents", .int32, shape))
@@ -61,30 +63,38 @@ final class ActivationShard: Sendable {
         return String(repeating: "0", count: 8 - digits.count) + digits
     }
 
-    /// The rows as stored, a view of the mapped file.
-    private var stored: Tensor {
-        file.withBytes(of: activations) { Tensor(borrowing: $0, shape: activations.shape, dtype: description.elementType.dtype, owner: file) }
+    /// A tensor of rows as stored, a view of the mapped file.
+    private func stored(_ entry: SafetensorsFile.Entry, _ type: StoreDescription.ElementType) -> Tensor {
+        file.withBytes(of: entry) { Tensor(borrowing: $0, shape: entry.shape, dtype: type.dtype, owner: file) }
     }
 
     /// Copies of rows as float32 [range.count, width].
     ///
+    /// - Parameter withGradients: whether gradients are wanted too, if there are any.
     /// - Throws: ``StoreError`` naming shard and row if a number is not finite.
-    func rows(_ range: Range<Int>) throws -> Tensor {
-        try finite(stored.narrowed(axis: 0, from: range.lowerBound, count: range.count).to(dtype: .float32)) { range.lowerBound + $0 }
+    func rows(_ range: Range<Int>, withGradients: Bool) throws -> ActivationBatch {
+        try batch(withGradients) { $0.narrowed(axis: 0, from: range.lowerBound, count: range.count) } rowInShard: { range.lowerBound + $0 }
     }
 
     /// Copies of rows in the given order as float32 [indices.count, width].
-    func rows(at indices: [Int]) throws -> Tensor {
-        try finite(stored.gathered(indices: Tensor(indices)).to(dtype: .float32)) { indices[$0] }
+    func rows(at indices: [Int], withGradients: Bool) throws -> ActivationBatch {
+        let places = Tensor(indices)
+        return try batch(withGradients) { $0.gathered(indices: places) } rowInShard: { indices[$0] }
     }
 
-    private func finite(_ rows: Tensor, _ rowInShard: (Int) -> Int) throws -> Tensor {
-        guard let bad = firstRow(of: rows, where: { $0.isFinite().logicalNot() }) else {
+    private func batch(_ withGradients: Bool, _ choose: (Tensor) -> Tensor, rowInShard: (Int) -> Int) throws -> ActivationBatch {
+        func read(_ entry: SafetensorsFile.Entry, _ type: StoreDescription.ElementType) throws -> Tensor {
+            let rows = choose(stored(entry, type)).to(dtype: .float32)
+            if let bad = firstRow(of: rows, where: { $0.isFinite().logicalNot() }) {
+                let row = rowInShard(bad)
+                throw StoreError(folder, .notFinite(file: record.file, row: row, place: description.place(ofRow: row)))
+            }
             // float32 rows may still be a view of the file.
-            return description.elementType == .float32 ? rows.cloned() : rows
+            return type == .float32 ? rows.cloned() : rows
         }
-        let row = rowInShard(bad)
-        throw StoreError(folder, .notFinite(file: record.file, row: row, place: description.place(ofRow: row)))
+        var batch = ActivationBatch(try read(activations, description.elementType))
+        if withGradients, let gradients, let type = description.gradientType { batch.gradients = try read(gradients, type) }
+        return batch
     }
 
     /// Token ids and document indices of contexts of this shard, one array per context; nil without text.

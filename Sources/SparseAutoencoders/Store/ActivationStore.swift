@@ -50,6 +50,8 @@ public final class ActivationStore: Sendable {
     }
 
     public var width: Int { description.width }
+    /// Whether gradients of the network's loss were collected with the activations.
+    public var hasGradients: Bool { description.gradientType != nil }
     public var shardCount: Int { records.count }
 
     /// Bytes of all shards on disk.
@@ -96,18 +98,31 @@ public final class ActivationStore: Sendable {
     /// Consecutive rows as float32 [range.count, width] on the CPU.
     ///
     /// - Throws: ``StoreError`` for rows that do not exist, damaged shards, and numbers that are not finite.
-    public func rows(_ range: Range<Int>) throws -> Tensor {
+    public func rows(_ range: Range<Int>) throws -> Tensor { try batch(range, withGradients: false).activations }
+
+    /// Consecutive rows with their gradients.
+    ///
+    /// - Throws: as ``rows(_:)``; also when the store has no gradients.
+    public func rowsWithGradients(_ range: Range<Int>) throws -> ActivationBatch {
+        try requireGradients()
+        return try batch(range, withGradients: true)
+    }
+
+    /// - Throws: ``StoreError`` if there are no gradients.
+    func requireGradients() throws(StoreError) { if !hasGradients { throw StoreError(folder, .noGradients) } }
+
+    private func batch(_ range: Range<Int>, withGradients: Bool) throws -> ActivationBatch {
         try require(range)
-        var pieces: [Tensor] = []
+        var pieces: [ActivationBatch] = []
         var next = range.lowerBound
         while next < range.upperBound {
             let number = shardNumber(ofRow: next)
             let end = min(range.upperBound, starts[number + 1])
-            pieces.append(try shard(number).rows(next - starts[number]..<end - starts[number]))
+            pieces.append(try shard(number).rows(next - starts[number]..<end - starts[number], withGradients: withGradients))
             next = end
         }
-        if pieces.isEmpty { return Tensor.zeros([0, width]) }
-        return pieces.count == 1 ? pieces[0] : .concatenated(pieces)
+        guard pieces.isEmpty else { return .concatenated(pieces) }
+        return ActivationBatch(Tensor.zeros([0, width]), gradients: withGradients ? Tensor.zeros([0, width]) : nil)
     }
 
     /// Any rows in any order as float32 [indices.count, width] on the CPU; each shard is visited once.
@@ -119,7 +134,7 @@ public final class ActivationStore: Sendable {
         let result = Tensor.uninitialized([indices.count, width])
         let places = Dictionary(grouping: indices.indices) { shardNumber(ofRow: indices[$0]) }
         for (number, targets) in places.sorted(by: { $0.key < $1.key }) {
-            let rows = try shard(number).rows(at: targets.map { indices[$0] - starts[number] })
+            let rows = try shard(number).rows(at: targets.map { indices[$0] - starts[number] }, withGradients: false).activations
             result.copySlicesInPlace(rows, at: Tensor(targets))
         }
         return result

@@ -13,16 +13,19 @@ public final class ActivationStoreWriter {
 
     /// The rows of one shard, all of it but at the end of the store.
     public struct Shard {
-        /// [rows, width], floating-point.
-        public var activations: Tensor
+        /// [rows, width], floating-point; with gradients where the description says so.
+        public var batch: ActivationBatch
+        public var activations: Tensor { batch.activations }
         /// Token ids and document indices, `[contexts][length]`; empty without text.
         public var tokens: [[Int32]]
         public var documents: [[Int32]]
         /// Where the text continues.
         public var next: TextCursor?
 
-        public init(activations: Tensor, tokens: [[Int32]] = [], documents: [[Int32]] = [], next: TextCursor? = nil) {
-            self.activations = activations
+        public init(
+            activations: Tensor, gradients: Tensor? = nil, tokens: [[Int32]] = [], documents: [[Int32]] = [], next: TextCursor? = nil
+        ) {
+            batch = ActivationBatch(activations, gradients: gradients)
             self.tokens = tokens
             self.documents = documents
             self.next = next
@@ -85,9 +88,14 @@ public final class ActivationStoreWriter {
                 "append: \(rows) rows for \(shard.tokens.count) contexts of \(layout.rowsPerContext) rows")
         }
         let name = StoreIndex.shardName(index.shards.count)
-        let stored = try checkedElements(shard.activations, file: name)
+        precondition(
+            (shard.batch.gradients != nil) == (description.gradientType != nil), "append: gradients are not as the description says")
+        var tensors = [try item("activations", shard.activations, description.elementType, file: name)]
+        if let gradients = shard.batch.gradients, let type = description.gradientType {
+            tensors.append(try item("gradients", gradients, type, file: name))
+        }
         let url = folder.appending(path: name)
-        try SafetensorsWriter.write(items(shard, stored), to: url.path(percentEncoded: false))
+        try SafetensorsWriter.write(tensors + textItems(shard), to: url.path(percentEncoded: false))
 
         let bytes = try MappedBytes(path: url.path(percentEncoded: false))
         index.shards.append(
@@ -113,30 +121,29 @@ public final class ActivationStoreWriter {
         rmdir(folder.path(percentEncoded: false))
     }
 
-    /// The activations in the element type of the store.
-    private func checkedElements(_ activations: Tensor, file: String) throws -> Tensor {
-        if let row = firstRow(of: activations, where: { $0.isFinite().logicalNot() }) {
+    /// Rows in an element type of the store, to be written.
+    private func item(
+        _ name: String, _ rows: Tensor, _ type: StoreDescription.ElementType, file: String
+    ) throws -> SafetensorsWriter.Item {
+        if let row = firstRow(of: rows, where: { $0.isFinite().logicalNot() }) {
             throw StoreError(folder, .notFinite(file: file, row: row, place: description.place(ofRow: row)))
         }
-        let stored = activations.to(dtype: description.elementType.dtype)
+        let stored = rows.to(dtype: type.dtype)
         if let row = firstRow(of: stored, where: { $0.isFinite().logicalNot() }) {
-            throw StoreError(folder, .outOfRange(file: file, row: row, elementType: description.elementType.rawValue))
+            throw StoreError(folder, .outOfRange(file: file, row: row, elementType: type.rawValue))
         }
-        return stored
+        return SafetensorsWriter.Item(name: name, elementType: type.fileType, shape: stored.shape) { try stored.withBytes($0) }
     }
 
-    private func items(_ shard: Shard, _ stored: Tensor) -> [SafetensorsWriter.Item] {
-        let activations = SafetensorsWriter.Item(name: "activations", elementType: description.elementType.fileType, shape: stored.shape) {
-            try stored.withBytes($0)
-        }
-        guard let layout = description.contexts else { return [activations] }
+    private func textItems(_ shard: Shard) -> [SafetensorsWriter.Item] {
+        guard let layout = description.contexts else { return [] }
         func integers(_ name: String, _ rows: [[Int32]]) -> SafetensorsWriter.Item {
             precondition(rows.allSatisfy { $0.count == layout.length }, "append: \(name) of contexts that are not \(layout.length) long")
             return SafetensorsWriter.Item(name: name, elementType: .int32, shape: [rows.count, layout.length]) { write in
                 for row in rows { try row.map(\.littleEndian).withUnsafeBytes(write) }
             }
         }
-        return [activations, integers("tokens", shard.tokens), integers("documents", shard.documents)]
+        return [integers("tokens", shard.tokens), integers("documents", shard.documents)]
     }
 
     private func writeIndex() throws {
@@ -169,6 +176,7 @@ public final class ActivationStoreWriter {
         try require("the hook", \.hook)
         try require("width", \.width)
         try require("the element type", \.elementType.rawValue)
+        try require("the element type of gradients", \.gradientType?.rawValue)
         try require("context length", \.contexts?.length)
         try require("the contexts' settings", \.contexts)
         try require("the text", \.text)

@@ -19,16 +19,21 @@ public final class ShuffledActivations: ActivationSource {
     private let blocksPerBuffer: Int
     private let device: Device
     private var epoch: (seed: UInt64, number: Int, order: BlockOrder)?
-    private var buffer: (seed: UInt64, epoch: Int, number: Int, elements: Tensor)?
+    private var buffer: (seed: UInt64, epoch: Int, number: Int, elements: ActivationBatch)?
+    /// Whether batches have gradients.
+    public let hasGradients: Bool
 
     /// - Parameters:
     ///   - rows: the part of the store to serve, e.g. all but what is held back for evaluation; everything if nil.
-    ///   - bufferRows: rows in the mixing buffer, which takes `bufferRows` · width · 4 bytes.
+    ///   - bufferRows: rows in the mixing buffer, which takes `bufferRows` · width · 4 bytes, twice that with gradients.
+    ///   - withGradients: whether gradients are served too.
     ///   - device: where batches are wanted.
-    /// - Throws: ``StoreError`` if there are no such rows.
+    /// - Throws: ``StoreError`` if there are no such rows, or gradients are wanted and there are none.
     public init(
-        _ store: ActivationStore, rows: Range<Int>? = nil, seed: UInt64, bufferRows: Int = 32_768, device: Device = .cpu
+        _ store: ActivationStore, rows: Range<Int>? = nil, seed: UInt64, bufferRows: Int = 32_768, withGradients: Bool = false,
+        device: Device = .cpu
     ) throws {
+        if withGradients { try store.requireGradients() }
         let rows = rows ?? 0..<store.rowCount
         guard !rows.isEmpty else { throw StoreError(store.folder, .empty) }
         guard rows.lowerBound >= 0, rows.upperBound <= store.rowCount else {
@@ -36,6 +41,7 @@ public final class ShuffledActivations: ActivationSource {
         }
         self.store = store
         self.rows = rows
+        hasGradients = withGradients
         self.device = device
         blockLength = store.description.contexts?.rowsPerContext ?? 128
         blocksPerBuffer = max(1, bufferRows / blockLength)
@@ -49,25 +55,28 @@ public final class ShuffledActivations: ActivationSource {
     /// The next `count` rows as float32 [count, width]; epochs follow each other without a gap.
     ///
     /// - Throws: ``StoreError`` for damaged shards and numbers that are not finite; the position is then unchanged.
-    public func next(_ count: Int) throws -> Tensor {
+    public func next(_ count: Int) throws -> Tensor { try nextBatch(count).activations }
+
+    public func nextBatch(_ count: Int) throws -> ActivationBatch {
         precondition(count > 0, "next(\(count)): a batch needs rows")
-        var pieces: [Tensor] = []
+        var pieces: [ActivationBatch] = []
         var served = position.rowsServed
         var missing = count
         while missing > 0 {
             let (elements, offset) = try bufferHolding(served)
-            let taken = min(missing, elements.size(0) - offset)
-            pieces.append(elements.narrowed(axis: 0, from: offset, count: taken))
+            let taken = min(missing, elements.activations.size(0) - offset)
+            pieces.append(elements.mapped { $0.narrowed(axis: 0, from: offset, count: taken) })
             served += taken
             missing -= taken
         }
         position.rowsServed = served
         // A copy, so that a batch does not keep a whole buffer alive.
-        return (pieces.count == 1 ? pieces[0].cloned() : .concatenated(pieces)).to(device: device)
+        let batch = pieces.count == 1 ? pieces[0].mapped { $0.cloned() } : ActivationBatch.concatenated(pieces)
+        return batch.mapped { $0.to(device: device) }
     }
 
     /// The shuffled rows of the buffer that holds row number `served` of the sequence, and where in it that row is.
-    private func bufferHolding(_ served: Int) throws -> (elements: Tensor, offset: Int) {
+    private func bufferHolding(_ served: Int) throws -> (elements: ActivationBatch, offset: Int) {
         let epochNumber = served / rows.count
         let order = blockOrder(epoch: epochNumber)
         let (number, offset) = order.buffer(holding: served % rows.count)
@@ -75,10 +84,14 @@ public final class ShuffledActivations: ActivationSource {
             return (buffer.elements, offset)
         }
         buffer = nil
-        let pieces = try order.blocks(inBuffer: number).map { try store.rows(blockRows($0)) }
-        let inOrder = Tensor.concatenated(pieces)
+        let inOrder = ActivationBatch.concatenated(
+            try order.blocks(inBuffer: number).map { block in
+                let rows = blockRows(block)
+                return hasGradients ? try store.rowsWithGradients(rows) : ActivationBatch(try store.rows(rows))
+            })
         var generator = SplitMix64(seed: position.seed, stream: epochNumber, number)
-        let elements = inOrder.gathered(indices: Tensor(generator.permutation(inOrder.size(0))))
+        let permutation = Tensor(generator.permutation(inOrder.activations.size(0)))
+        let elements = inOrder.mapped { $0.gathered(indices: permutation) }
         buffer = (position.seed, epochNumber, number, elements)
         return (elements, offset)
     }

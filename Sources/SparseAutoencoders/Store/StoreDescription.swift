@@ -11,6 +11,8 @@ public struct StoreDescription: Codable, Sendable, Equatable {
     public var width: Int
     /// How numbers are stored.
     public var elementType: ElementType
+    /// How the loss's gradients are stored beside the activations; nil if there are none.
+    public var gradientType: ElementType?
     /// How rows belong to contexts of text; nil for rows that do not come from text.
     public var contexts: ContextLayout?
     /// The text, by catalogue name and version or path.
@@ -23,13 +25,14 @@ public struct StoreDescription: Codable, Sendable, Equatable {
     public var rowsPerShard: Int
 
     public init(
-        model: ModelIdentity, hook: String, width: Int, elementType: ElementType = .float16, contexts: ContextLayout? = nil,
-        text: String? = nil, seed: UInt64 = 0, plannedRows: Int, rowsPerShard: Int
+        model: ModelIdentity, hook: String, width: Int, elementType: ElementType = .float16, gradientType: ElementType? = nil,
+        contexts: ContextLayout? = nil, text: String? = nil, seed: UInt64 = 0, plannedRows: Int, rowsPerShard: Int
     ) {
         self.model = model
         self.hook = hook
         self.width = width
         self.elementType = elementType
+        self.gradientType = gradientType
         self.contexts = contexts
         self.text = text
         self.seed = seed
@@ -44,6 +47,10 @@ public struct StoreDescription: Codable, Sendable, Equatable {
     /// stored as infinities. `bfloat16` has `float32`'s range at a relative error of 2⁻⁸.
     public enum ElementType: String, Codable, Sendable, CaseIterable {
         case float16, bfloat16, float32
+
+        /// The format for gradients beside activations of this one: their range matters more than their digits, and `float16`
+        /// would round the small ones to 0.
+        public var forGradients: ElementType { self == .float32 ? .float32 : .bfloat16 }
 
         public var dtype: DType {
             switch self {
@@ -62,8 +69,8 @@ public struct StoreDescription: Codable, Sendable, Equatable {
         }
     }
 
-    /// Bytes of one row's activations.
-    public var rowByteCount: Int { width * elementType.dtype.byteCount }
+    /// Bytes of one row's activations and gradients.
+    public var rowByteCount: Int { width * (elementType.dtype.byteCount + (gradientType?.dtype.byteCount ?? 0)) }
 
     /// Where a row of a shard comes from, for messages.
     func place(ofRow row: Int) -> String {

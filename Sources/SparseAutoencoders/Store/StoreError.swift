@@ -32,6 +32,8 @@ public struct StoreError: Error, CustomStringConvertible, Equatable {
         case notEmpty
         /// A row or context that the store does not have.
         case outOfBounds(what: String, wanted: Int, count: Int)
+        /// Gradients are needed and were not collected.
+        case noGradients
         /// No rows at all.
         case empty
         /// Reading or writing failed.
@@ -60,6 +62,8 @@ public struct StoreError: Error, CustomStringConvertible, Equatable {
             "'\(folder)' has other contents: choose an empty or new folder with --out"
         case .outOfBounds(let what, let wanted, let count):
             "\(what) \(wanted) is not in the activation store '\(folder)', which has \(count)"
+        case .noGradients:
+            "the activation store '\(folder)' holds no gradients, which this needs: collect it again with 'condense sae collect --gradients'"
         case .empty:
             "the activation store '\(folder)' has no rows: collect it again with more text"
         case .access(let problem):

@@ -1,5 +1,34 @@
 public import Torch
 
+/// Activations of a network, and what may have been recorded with them.
+public struct ActivationBatch {
+    /// Shape [B, D].
+    public var activations: Tensor
+    /// The derivative of the network's loss with respect to each activation, shape [B, D]; nil if it was not recorded.
+    public var gradients: Tensor?
+
+    public init(_ activations: Tensor, gradients: Tensor? = nil) {
+        require(
+            gradients.map { $0.shape == activations.shape } ?? true,
+            "ActivationBatch: activations \(activations.shape) with gradients \(gradients?.shape ?? [])")
+        self.activations = activations
+        self.gradients = gradients
+    }
+
+    /// The same change of both, e.g. a choice of rows.
+    public func mapped(_ change: (Tensor) throws -> Tensor) rethrows -> ActivationBatch {
+        ActivationBatch(try change(activations), gradients: try gradients.map(change))
+    }
+
+    /// Several batches in one; the result has gradients if all of them have.
+    public static func concatenated(_ batches: [ActivationBatch]) -> ActivationBatch {
+        if batches.count == 1 { return batches[0] }
+        let gradients = batches.compactMap(\.gradients)
+        return ActivationBatch(
+            .concatenated(batches.map(\.activations)), gradients: gradients.count == batches.count ? .concatenated(gradients) : nil)
+    }
+}
+
 /// Where a trainer's activations come from: an endless sequence of rows in an order that depends on a seed alone.
 ///
 /// One source can feed several trainers: hand each batch to all of them.
@@ -11,6 +40,15 @@ public protocol ActivationSource: AnyObject {
     /// The next `count` rows, float32, shape [count, D].
     /// - Throws: what reading them can fail with.
     func next(_ count: Int) throws -> Tensor
+    /// Whether ``nextBatch(_:)`` gives gradients.
+    var hasGradients: Bool { get }
+    /// The next `count` rows with their gradients, if there are any.
+    func nextBatch(_ count: Int) throws -> ActivationBatch
+}
+
+extension ActivationSource {
+    public var hasGradients: Bool { false }
+    public func nextBatch(_ count: Int) throws -> ActivationBatch { ActivationBatch(try next(count)) }
 }
 
 /// A place in a source's endless sequence of rows.
@@ -31,26 +69,39 @@ public struct ActivationPosition: Codable, Sendable, Equatable {
 public final class InMemoryActivations: ActivationSource {
     /// Shape [N, D].
     public let rows: Tensor
+    /// Shape [N, D]; nil without.
+    public let gradients: Tensor?
     public var position: ActivationPosition
     private var order: (seed: UInt64, epoch: Int, indices: Tensor)?
 
-    /// - Parameter rows: shape [N, D] with N > 0.
-    public init(_ rows: Tensor, seed: UInt64) {
+    /// - Parameters:
+    ///   - rows: shape [N, D] with N > 0.
+    ///   - gradients: of the network's loss with respect to the rows, of their shape.
+    public init(_ rows: Tensor, gradients: Tensor? = nil, seed: UInt64) {
         precondition(rows.rank == 2 && rows.size(0) > 0, "InMemoryActivations: rows of shape [N, D] are needed, found \(rows.shape)")
+        require(gradients.map { $0.shape == rows.shape } ?? true, "InMemoryActivations: rows \(rows.shape) with gradients \(gradients?.shape ?? [])")
         self.rows = rows
+        self.gradients = gradients
         position = ActivationPosition(seed: seed)
     }
 
     public var inputSize: Int { rows.size(1) }
+    public var hasGradients: Bool { gradients != nil }
 
-    public func next(_ count: Int) -> Tensor {
+    public func next(_ count: Int) -> Tensor { rows.gathered(indices: nextIndices(count)) }
+
+    public func nextBatch(_ count: Int) -> ActivationBatch {
+        let indices = nextIndices(count)
+        return ActivationBatch(rows.gathered(indices: indices), gradients: gradients?.gathered(indices: indices))
+    }
+
+    private func nextIndices(_ count: Int) -> Tensor {
         var pieces: [Tensor] = []
         var missing = count
         while missing > 0 {
             let offset = position.rowsServed % rows.size(0)
             let taken = min(missing, rows.size(0) - offset)
-            let indices = orderOfEpoch(position.rowsServed / rows.size(0)).narrowed(axis: 0, from: offset, count: taken)
-            pieces.append(rows.gathered(indices: indices))
+            pieces.append(orderOfEpoch(position.rowsServed / rows.size(0)).narrowed(axis: 0, from: offset, count: taken))
             position.rowsServed += taken
             missing -= taken
         }

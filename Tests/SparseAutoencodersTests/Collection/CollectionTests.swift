@@ -1,3 +1,4 @@
+import CondenseTesting
 import Experiments
 import Foundation
 import SparseAutoencoders
@@ -82,18 +83,19 @@ final class ListedDocuments: TokenizedDocuments {
 
     init() throws { temporary = try TemporaryFolder() }
 
-    private func description(rows: Int = 100) -> StoreDescription {
+    private func description(rows: Int = 100, gradients: Bool = false) -> StoreDescription {
         StoreDescription(
             model: ModelIdentity(name: "tiny"), hook: "blocks.0.hook_resid_post", width: 2, elementType: .float32,
-            contexts: ContextLayout(length: 6, beginningToken: 1, separatorToken: 2, firstPosition: 1), plannedRows: rows, rowsPerShard: 35)
+            gradientType: gradients ? .bfloat16 : nil, contexts: ContextLayout(length: 6, beginningToken: 1, separatorToken: 2, firstPosition: 1), plannedRows: rows, rowsPerShard: 35)
     }
 
-    /// A network whose activation is (token, position).
+    /// A network whose activation is (token, position), with the gradient (position, −token / 64) if wanted.
     private func collector(
-        _ name: String, rows: Int = 100, documents: [[Int32]]? = nil, onBatch: @escaping ([[Int32]]) throws -> Void = { _ in }
+        _ name: String, rows: Int = 100, gradients: Bool = false, documents: [[Int32]]? = nil,
+        onBatch: @escaping ([[Int32]]) throws -> Void = { _ in }
     ) -> ActivationCollector {
         ActivationCollector(
-            to: temporary.file(name), description: description(rows: rows), batchContexts: 3,
+            to: temporary.file(name), description: description(rows: rows, gradients: gradients), batchContexts: 3,
             documents: ListedDocuments(documents ?? self.documents)
         ) { contexts in
             try onBatch(contexts)
@@ -101,8 +103,14 @@ final class ListedDocuments: TokenizedDocuments {
             for context in contexts {
                 for (position, token) in context.enumerated() { elements += [Float(token), Float(position)] }
             }
-            return Tensor(elements, shape: [contexts.count, 6, 2])
+            let activations = Tensor(elements, shape: [contexts.count, 6, 2])
+            return ActivationBatch(activations, gradients: gradients ? Self.gradients(of: activations) : nil)
         }
+    }
+
+    private static func gradients(of activations: Tensor) -> Tensor {
+        Tensor.concatenated(
+            [activations.narrowed(axis: -1, from: 1, count: 1), activations.narrowed(axis: -1, from: 0, count: 1) / -64], axis: -1)
     }
 
     @Test func rowsAreTheKeptPositionsOfTheirTokens() throws {
@@ -145,6 +153,54 @@ final class ListedDocuments: TokenizedDocuments {
         }
         #expect(attempts > 1)
         #expect(try StoreFixture.contents(of: temporary.file("resumed")) == StoreFixture.contents(of: temporary.file("whole")))
+    }
+
+    @Test func gradientsStandBesideTheirActivations() throws {
+        let store = try collector("store", gradients: true).run()
+        #expect(store.hasGradients && store.description.rowByteCount == 2 * (4 + 2))
+        let batch = try store.rowsWithGradients(7..<80)
+        // The numbers have few enough digits for bfloat16, but for the larger tokens.
+        #expect(mismatch(try #require(batch.gradients), Self.gradients(of: batch.activations), relative: 1.0 / 256) == nil)
+        let plan = CollectionPlan(description(gradients: true), folder: temporary.url, batchContexts: 3)
+        #expect(store.byteCount <= plan.diskBytes && plan.diskBytes < store.byteCount + 3 * 512)
+
+        let source = try ShuffledActivations(store, rows: 0..<90, seed: 3, bufferRows: 40, withGradients: true)
+        let plain = try ShuffledActivations(store, rows: 0..<90, seed: 3, bufferRows: 40)
+        #expect(source.hasGradients && !plain.hasGradients)
+        for count in [17, 50, 90] {
+            let batch = try source.nextBatch(count)
+            #expect(batch.activations.isEqual(to: try plain.next(count)), "the order does not depend on gradients")
+            #expect(mismatch(try #require(batch.gradients), Self.gradients(of: batch.activations), relative: 1.0 / 256) == nil)
+        }
+    }
+
+    @Test func resumingWithGradientsGivesTheSameBytes() throws {
+        _ = try collector("whole", gradients: true).run()
+        let cancellation = Cancellation()
+        var batches = 0
+        let interrupted = collector("resumed", gradients: true) { _ in
+            batches += 1
+            if batches == 5 { cancellation.cancel() }
+        }
+        #expect(throws: RunInterrupted.self) { try interrupted.run(cancellation: cancellation) }
+        do {
+            _ = try collector("resumed").run(resuming: true)
+            Issue.record("expected an error")
+        } catch let error as StoreError {
+            #expect("\(error)".contains("the element type of gradients"))
+        }
+        _ = try collector("resumed", gradients: true).run(resuming: true)
+        #expect(try StoreFixture.contents(of: temporary.file("resumed")) == StoreFixture.contents(of: temporary.file("whole")))
+    }
+
+    /// Older descriptions do not know gradients.
+    @Test func storesWithoutGradientsStayReadable() throws {
+        let store = try collector("store").run()
+        let index = try String(contentsOf: temporary.file("store").appending(path: "store.json"), encoding: .utf8)
+        #expect(!index.contains("gradient") && !store.hasGradients)
+        let error = #expect(throws: StoreError.self) { try ShuffledActivations(store, seed: 0, withGradients: true) }
+        #expect(error?.reason == .noGradients && "\(error!)".contains("--gradients"))
+        #expect(throws: StoreError.self) { try store.rowsWithGradients(0..<3) }
     }
 
     @Test func batchesNeverSpanShards() throws {
@@ -190,7 +246,7 @@ final class ListedDocuments: TokenizedDocuments {
         ) { contexts in
             let activations = Tensor.zeros([contexts.count, 6, 2])
             if contexts.contains(where: { $0.contains(3_004) }) { activations[0, 2, 1] = Tensor(scalar: Float.infinity) }
-            return activations
+            return ActivationBatch(activations)
         }
         do {
             _ = try collector.run()
