@@ -18,9 +18,11 @@ struct SAECommand: ParsableCommand {
               condense sae eval runs/sae --store activations/prose
               condense sae features runs/sae --store activations/prose --count 40
               condense sae steer runs/sae --feature 123 --maximum 8.5 --prompt "I think that"
+              condense sae path runs/mp --text "The capital of France is"
             """,
         subcommands: [
             SAECollectCommand.self, SAETrainCommand.self, SAESweepCommand.self, SAEEvaluateCommand.self, SAEFeaturesCommand.self, SAESteerCommand.self,
+            SAEPathCommand.self,
         ])
 }
 

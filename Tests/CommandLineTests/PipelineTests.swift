@@ -59,6 +59,36 @@ import Testing
         }
     }
 
+    @Test func aPursuitIsShownPickByPick() throws {
+        let program = try CondenseProgram()
+        Self.expectSuccess(try program.run(Self.collect + ["store", "--quiet"]))
+        Self.expectSuccess(
+            try program.run(
+                Self.train + [
+                    "--architecture", "matchingPursuit", "--set", "training.architecture.matchingPursuit.steps=4", "--steps", "30", "--out", "mp",
+                    "--quiet",
+                ]))
+        let path = ["sae", "path", "mp", "--text", "Once upon a time", "--quiet"]
+        let shown = try program.run(path + ["--steps", "6", "--json"])
+        Self.expectSuccess(shown)
+        let tokens = try #require(try JSONSerialization.jsonObject(with: Data(shown.output.utf8)) as? [[String: Any]])
+        #expect(tokens.compactMap { $0["text"] as? String }.joined() == "Once upon a time")
+        for token in tokens {
+            let picks = try #require(token["picks"] as? [[String: Any]])
+            let left = try picks.map { try #require($0["residual"] as? Double) }
+            #expect((1...6).contains(picks.count) && zip(left, left.dropFirst()).allSatisfy { $0 >= $1 })
+        }
+        let table = try program.run(path + ["--position", "2", "--residual", "0.9"])
+        Self.expectSuccess(table)
+        #expect(table.output.contains("upon") && !table.output.contains("Once"), "\(table.output)")
+        #expect(try program.run(path + ["--position", "99"]).errors.contains("no token at position 99"))
+        #expect(try program.run(path + ["--steps", "0"]).status != 0)
+
+        Self.expectSuccess(try program.run(Self.train + ["--k", "4", "--steps", "2", "--out", "topk", "--quiet"]))
+        let other = try program.run("sae", "path", "topk", "--text", "Once", "--quiet")
+        #expect(other.status != 0 && other.errors.contains("matchingPursuit"), "\(other.errors)")
+    }
+
     @Test func interruptedTrainingContinuesToTheSameBits() async throws {
         let program = try CondenseProgram()
         Self.expectSuccess(try program.run(Self.collect + ["store", "--quiet"]))

@@ -22,7 +22,7 @@ extension Benchmark {
     /// A TopK training step against the one dense product it cannot do without, its relatives, and the same step in the Python
     /// libraries people use.
     static let sparseAutoencoder = Benchmark(
-        name: "sae", summary: "TopK step at D 768, F 16,384, k 32, batch 2,048 against the bare encoder product, relatives, Python libraries"
+        name: "sae", summary: "TopK step at D 768, F 16,384, k 32, batch 2,048 against the bare encoder product, relatives, matching pursuit, Python libraries"
     ) { python, progress in
         let size = StepSize()
         let x = size.input
@@ -44,7 +44,12 @@ extension Benchmark {
         let step = rows[2]
         rows[2].remark = "\(Int(Double(size.rows) / timings[3].median)) activations/s, peak memory \(peakMegabytes()) MB"
         rows += try relatives(of: (trainer, step), size, x, progress)
-        if let python { rows += try libraries(python, against: (trainer, step), size, x, progress) }
+        rows += try pursuit(python, against: product, size, x, progress)
+        if let python {
+            rows += try ["sparsify", "saelens", "dictionary_learning"].map {
+                try library($0, python, against: (trainer, step.name), size, x, progress)
+            }
+        }
         return [product] + rows
     }
 
@@ -62,25 +67,36 @@ extension Benchmark {
         return zip(architectures, timings[1...]).map { BenchmarkRow("\($0.0) training step", $1).compared(with: baseline) }
     }
 
-    /// The same step elsewhere, in turn with ours.
-    private static func libraries(
-        _ python: String, against topK: (trainer: SAETrainer, row: BenchmarkRow), _ size: StepSize, _ x: Tensor, _ progress: (String) -> Void
+    /// A pursuit of k steps, which by multiplying again would be k bare products, and its training step.
+    private static func pursuit(
+        _ python: String?, against product: BenchmarkRow, _ size: StepSize, _ x: Tensor, _ progress: (String) -> Void
     ) throws -> [BenchmarkRow] {
-        try ["sparsify", "saelens", "dictionary_learning"].map { library in
-            progress("TopK step in \(library), in turn with ours")
-            let reference = try PythonReference(
-                python: python, script: "sparse_autoencoder.py",
-                arguments: [library, "\(Engine.threadCount)", "\(size.rows)", "\(size.width)", "\(size.features)", "\(size.k)"])
-            let version = try reference.waitUntilReady()
-            var ours = Timing(seconds: []), theirs = Timing(seconds: [])
-            for _ in 0..<4 {
-                theirs.seconds.append(try reference.measure())
-                ours.seconds.append(try Timing.duration { try topK.trainer.step(x) })
-            }
-            let baseline = BenchmarkRow(topK.row.name, ours)
-            return BenchmarkRow("TopK training step in \(library)", theirs, remark: "\(version), peak memory \(Int(try reference.ask("peak"))) MB")
-                .compared(with: baseline)
+        progress("matching pursuit of \(size.k) steps, and its training step")
+        let trainer = try size.trainer(SAEArchitecture(MatchingPursuitSettings(steps: size.k)), on: x)
+        let timings = try Timing.interleaved(repetitions: 3, [{ _ = withoutGradients { trainer.model.encode(x) } }, { try trainer.step(x) }])
+        var rows = zip(["matching pursuit of \(size.k) steps", "MP training step"], timings).map { BenchmarkRow($0, $1).compared(with: product) }
+        rows[1].remark = "\(Int(Double(size.rows) / timings[1].median)) activations/s, peak memory \(peakMegabytes()) MB"
+        if let python { rows.append(try library("saelens-mp", python, against: (trainer, rows[1].name), size, x, progress)) }
+        return rows
+    }
+
+    /// The same step elsewhere, in turn with ours.
+    private static func library(
+        _ library: String, _ python: String, against ours: (trainer: SAETrainer, name: String), _ size: StepSize, _ x: Tensor,
+        _ progress: (String) -> Void
+    ) throws -> BenchmarkRow {
+        progress("\(ours.name) in \(library), in turn with ours")
+        let reference = try PythonReference(
+            python: python, script: "sparse_autoencoder.py",
+            arguments: [library, "\(Engine.threadCount)", "\(size.rows)", "\(size.width)", "\(size.features)", "\(size.k)"])
+        let version = try reference.waitUntilReady()
+        var own = Timing(seconds: []), theirs = Timing(seconds: [])
+        for _ in 0..<4 {
+            theirs.seconds.append(try reference.measure())
+            own.seconds.append(try Timing.duration { try ours.trainer.step(x) })
         }
+        return BenchmarkRow("\(ours.name) in \(library)", theirs, remark: "\(version), peak memory \(Int(try reference.ask("peak"))) MB")
+            .compared(with: BenchmarkRow(ours.name, own))
     }
 
     /// How the step grows with k, dictionary and batch.

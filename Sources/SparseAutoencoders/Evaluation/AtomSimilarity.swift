@@ -6,7 +6,7 @@ extension ActivationDictionary {
     /// At most `chunk` · F cosines exist at a time.
     public func maximumCosines(chunk: Int = 1_024) -> Tensor {
         withoutGradients {
-            let directions = decoderDirections.normalizedRows()
+            let directions = decoderDirections.unitRows()
             let count = directions.size(0)
             let pieces = stride(from: 0, to: count, by: chunk).map { start in
                 let length = min(chunk, count - start)
@@ -26,9 +26,9 @@ extension ActivationDictionary {
     ///   - ignoringSign: whether an opposite direction counts as found, as for signed codes.
     public func bestCosines(with targets: Tensor, ignoringSign: Bool = false, chunk: Int = 1_024) -> Tensor {
         withoutGradients {
-            let directions = decoderDirections.normalizedRows().transposed()
+            let directions = decoderDirections.unitRows().transposed()
             return Tensor.concatenated(
-                targets.normalizedRows().split(size: chunk).map { targets in
+                targets.unitRows().split(size: chunk).map { targets in
                     let cosines = targets.matmul(directions)
                     return (ignoringSign ? cosines.abs() : cosines).max(axes: [1])
                 })
@@ -37,8 +37,4 @@ extension ActivationDictionary {
 
     /// The mean of ``maximumCosines(chunk:)``: near 1 where many features are copies of each other.
     public func meanMaximumCosine() -> Double { maximumCosines().to(dtype: .float64).mean().item() }
-}
-
-extension Tensor {
-    fileprivate func normalizedRows() -> Tensor { self / norm(axes: [1], keepingDimensions: true).clamped(minimum: 1e-30) }
 }

@@ -27,6 +27,27 @@ import TorchNN
         #expect(rebuilt.code.activeCounts().scalars(as: Int.self).allSatisfy { $0 <= 5 })
     }
 
+    @Test func stepsTellTheOrderAndWhatIsLeft() {
+        let model = makeModel(.matchingPursuit(steps: 5))
+        let input = normal([30, 7])
+        let picks = model.pursuit(of: input).sequence
+        let error = (input - model.reconstruct(input).output).norm(axes: [1]) / (input - model.decoderBias).norm(axes: [1])
+        for (row, steps) in model.pursuitSteps(of: input).enumerated() {
+            #expect(steps.map(\.atom) == Array(picks.indices[row].scalars(as: Int.self).prefix(steps.count)))
+            #expect(steps.map(\.value) == Array(picks.values[row].scalars(as: Double.self).prefix(steps.count)))
+            #expect(zip(steps, steps.dropFirst()).allSatisfy { $0.residual >= $1.residual } && steps[0].residual <= 1)
+            #expect(abs((steps.last?.residual ?? 1) - error[row].item()) < 1e-9)
+        }
+    }
+
+    @Test func stepsEndWhereTheRulesSay() {
+        let model = makeModel(.matchingPursuit(steps: 20)).pursuing { $0.relativeResidual = 0.5 }
+        for steps in model.pursuitSteps(of: normal([30, 7])) {
+            #expect(steps.last.map { $0.residual <= 0.5 } ?? false)
+            #expect(steps.dropLast().allSatisfy { $0.residual > 0.5 })
+        }
+    }
+
     @Test func reconstructionHasExactGradients() {
         let model = makeModel(.matchingPursuit(steps: 4), inputSize: 4, dictionarySize: 9)
         let input = normal([5, 4])
