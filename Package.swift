@@ -75,7 +75,13 @@ let package = Package(
             ["Torch", "Suggestions", logging, .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams")]),
         library("Networks", ["Torch", "TorchNN", "Suggestions", .product(name: "Collections", package: "swift-collections")]),
         library(
-            "SparseAutoencoders", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets"], exclude: ["Baselines/README.md", "AbsTopK/README.md", "MatchingPursuit/README.md"]),
+            "SparseAutoencoders", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets"],
+            exclude: [
+                "AbsTopK/README.md",
+                "Baselines/README.md",
+                "MatchingPursuit/README.md",
+                "TopAFA/README.md",
+            ]),
         library("Condense", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions"]),
         library("CondenseTesting", ["Torch", "TorchNN"]),
         .executableTarget(

@@ -8,7 +8,13 @@ public enum Methods {
     ///
     /// A method is one folder in its family and one line here; command line, conformance tests and documentation
     /// iterate over this list.
-    public static let all: [any Method.Type] = [SAEBaselines.self, AbsTopK.self, VariationalSAE.self, MatchingPursuitSAE.self]
+    public static let all: [any Method.Type] = [
+        SAEBaselines.self,
+        AbsTopK.self,
+        TopAFA.self,
+        VariationalSAE.self,
+        MatchingPursuitSAE.self,
+    ]
 
     /// The method with a name.
     ///

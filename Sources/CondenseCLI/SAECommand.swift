@@ -21,8 +21,8 @@ struct SAECommand: ParsableCommand {
               condense sae path runs/mp --text "The capital of France is"
             """,
         subcommands: [
-            SAECollectCommand.self, SAETrainCommand.self, SAESweepCommand.self, SAEEvaluateCommand.self, SAEFeaturesCommand.self, SAESteerCommand.self,
-            SAEPathCommand.self,
+            SAECollectCommand.self, SAETrainCommand.self, SAESweepCommand.self, SAEEvaluateCommand.self, SAEFeaturesCommand.self,
+            SAESteerCommand.self, SAENormsCommand.self, SAEPathCommand.self,
         ])
 }
 

@@ -1,3 +1,4 @@
+internal import Experiments
 internal import Torch
 
 /// Attention sinks: tokens within a text whose activations have norms a hundred times those of others. They would make up nearly
@@ -13,5 +14,30 @@ extension Tensor {
         let isOrdinary = (norms .<= limit).logicalOr(norms.isFinite().logicalNot())
         guard isOrdinary.all().item() == 0, isOrdinary.any().item() != 0 else { return self }
         return gathered(indices: isOrdinary.nonzeroIndices().reshaped([-1]))
+    }
+}
+
+extension FeatureSource {
+    /// Hands on the activations of 16 contexts at a time, without outliers.
+    /// - Returns: how many rows were left out, and the norm above which they are, from the first 16 contexts.
+    /// - Throws: ``StoreError``, `RunInterrupted`, what `body` throws.
+    @discardableResult
+    func forEachOrdinaryBatch(
+        _ task: String, _ progress: any ProgressReporter, _ cancellation: Cancellation, _ body: (Tensor) throws -> Void
+    ) throws -> (count: Int, norm: Double?) {
+        var norm: Double?
+        var count = 0
+        progress.begin(task, total: contexts.count, unit: "contexts")
+        for start in stride(from: contexts.lowerBound, to: contexts.upperBound, by: 16) {
+            try cancellation.check()
+            let rows = try store.contexts(start..<min(contexts.upperBound, start + 16)).activations
+            norm = norm ?? rows.outlierNorm()
+            let ordinary = rows.rows(ofNormAtMost: norm)
+            count += rows.size(0) - ordinary.size(0)
+            try body(ordinary)
+            progress.update(start - contexts.lowerBound)
+        }
+        progress.end()
+        return (count, norm)
     }
 }

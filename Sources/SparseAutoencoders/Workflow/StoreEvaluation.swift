@@ -21,25 +21,15 @@ public struct StoreEvaluation: Codable, Sendable, Equatable {
         progress: any ProgressReporter = SilentProgress(), cancellation: Cancellation = Cancellation()
     ) throws {
         let evaluation = ReconstructionEvaluation(of: dictionary)
-        var largestNorm: Double?
-        progress.begin("Evaluating reconstruction", total: source.contexts.count, unit: "contexts")
-        for start in stride(from: source.contexts.lowerBound, to: source.contexts.upperBound, by: 16) {
-            try cancellation.check()
-            let rows = try source.store.contexts(start..<min(source.contexts.upperBound, start + 16)).activations
-            largestNorm = largestNorm ?? rows.outlierNorm()
-            let ordinary = rows.rows(ofNormAtMost: largestNorm)
-            outlierCount += rows.size(0) - ordinary.size(0)
-            evaluation.add(ordinary)
-            progress.update(start - source.contexts.lowerBound)
-        }
-        progress.end()
+        let outliers = try source.forEachOrdinaryBatch("Evaluating reconstruction", progress, cancellation) { evaluation.add($0) }
+        outlierCount = outliers.count
         reconstruction = evaluation.metrics
         guard let model else { return }
 
         let layout = source.layout
         let inModel = LossRecoveredEvaluation(
             of: dictionary, in: try HookedLanguageModel(model, hook: source.store.description.hook),
-            sparedTokens: Set([layout.beginningToken].compactMap { $0.map(Int.init) }), sparedNorm: largestNorm)
+            sparedTokens: Set([layout.beginningToken].compactMap { $0.map(Int.init) }), sparedNorm: outliers.norm)
         let first = source.contexts.lowerBound
         let contexts = first..<min(source.contexts.upperBound, first + max(1, lossContexts))
         progress.begin("Evaluating inside the model", total: contexts.count, unit: "contexts")
