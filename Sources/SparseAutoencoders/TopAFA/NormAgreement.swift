@@ -86,8 +86,8 @@ public struct NormAgreement: Sendable {
         /// Mean and standard deviation of the number of active features.
         public var activeMean: Double
         public var activeDeviation: Double
-        /// Pearson's correlation of the number of active features and ‖z‖.
-        public var activeNormCorrelation: Double
+        /// Pearson's correlation of the number of active features and ‖z‖; nil where all tokens have as many.
+        public var activeNormCorrelation: Double?
     }
 
     public var summary: Summary {
@@ -105,8 +105,8 @@ public struct NormAgreement: Sendable {
             overActiveShare: mean(tokens.map { $0.codeNorm > $0.inputNorm ? 1 : 0 }),
             meanMismatch: mean(tokens.map { abs($0.codeNorm - $0.inputNorm) }) / mean(inputs),
             epsilonQuantiles: [0.5, 0.9, 0.99].map { quantile(bounds, $0) }, activeMean: mean(counts), activeDeviation: deviation,
-            activeNormCorrelation: product(centeredCounts, centeredInputs)
-                / (deviation * product(centeredInputs, centeredInputs).squareRoot()))
+            activeNormCorrelation: deviation > 0
+                ? product(centeredCounts, centeredInputs) / (deviation * product(centeredInputs, centeredInputs).squareRoot()) : nil)
     }
 
     /// Of every token.

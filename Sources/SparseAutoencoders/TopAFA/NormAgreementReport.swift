@@ -33,7 +33,7 @@ extension NormAgreement {
                 KeyNumber(label: "Median lower bound of ε", value: number(summary.epsilonQuantiles[0]), note: ".99 quantile \(number(summary.epsilonQuantiles[2]))"),
                 KeyNumber(
                     label: "Active features", value: "\(number(summary.activeMean)) ± \(number(summary.activeDeviation))",
-                    note: "correlation with ‖z‖ \(number(summary.activeNormCorrelation))"),
+                    note: summary.activeNormCorrelation.map { "correlation with ‖z‖ \(number($0))" }),
             ]),
             .figure(zfPlot()),
             .columns([

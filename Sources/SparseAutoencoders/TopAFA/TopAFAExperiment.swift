@@ -66,7 +66,7 @@ package struct TopAFAExperiment {
             .init(
                 claim: "Tokens differ in how many features they get, by more than 10 %", paperFigure: "not measured; the reason for having no k",
                 measured: "deviation over mean \(spread(variation.map { $0.activeDeviation / $0.activeMean })), correlation with ‖z‖ "
-                    + "\(spread(variation.map(\.activeNormCorrelation)))",
+                    + "\(spread(variation.compactMap(\.activeNormCorrelation)))",
                 verdict: variation.allSatisfy { $0.activeDeviation > 0.1 * $0.activeMean } ? .holds : .contradicted),
             .init(
                 claim: "At its own L0, the error is no worse than TopK's (within 15 %)",
@@ -128,7 +128,7 @@ package struct TopAFAExperiment {
     private func normTable(_ outcomes: Outcomes, _ norms: [String: [NormAgreement]]) -> Table {
         let columns: [(String, (NormAgreement.Summary) -> Double)] = [
             ("median ‖f‖/‖z‖", \.medianRatio), ("over-active", \.overActiveShare), ("|‖f‖ − ‖z‖| / ‖z‖", \.meanMismatch),
-            ("median ε bound", { $0.epsilonQuantiles[0] }), ("L0 deviation", \.activeDeviation), ("L0 and ‖z‖", \.activeNormCorrelation),
+            ("median ε bound", { $0.epsilonQuantiles[0] }), ("L0 deviation", \.activeDeviation),
         ]
         return Table(
             columns: [.text("Arm")] + columns.map { .number($0.0) } + [.number("bits")],
