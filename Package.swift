@@ -99,8 +99,8 @@ let package = Package(
         tests("SparseAutoencodersTests", ["Torch", "TorchNN", "Experiments", "SparseAutoencoders"]),
         tests("CondenseTests", ["Condense", "Experiments"]),
         .testTarget(
-            name: "DocumentationTests", dependencies: ["Condense", "SparseAutoencoders", "Experiments", "Torch", "TorchNN"], swiftSettings: swiftSettings),
-        tests("FuzzTests", ["Torch", "Networks", "Experiments"]),
+            name: "DocumentationTests", dependencies: ["Condense", "CondenseTesting", "SparseAutoencoders", "Experiments", "Torch", "TorchNN"], swiftSettings: swiftSettings),
+        tests("FuzzTests", ["Torch", "Networks", "Experiments", "SparseAutoencoders"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CondenseCLI"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],

@@ -9,7 +9,7 @@ import Torch
 /// `condense sae`: sparse autoencoders on the activations of language models.
 struct SAECommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sae", abstract: "Sparse autoencoders: collect activations, train, evaluate, look at features, steer.",
+        commandName: "sae", abstract: "Sparse autoencoders: collect activations, train, evaluate, look at features, steer, convert.",
         discussion: """
             Examples:
               condense sae collect --text prose-small --tokens 200000 --out activations/prose
@@ -19,10 +19,11 @@ struct SAECommand: ParsableCommand {
               condense sae features runs/sae --store activations/prose --count 40
               condense sae steer runs/sae --feature 123 --maximum 8.5 --prompt "I think that"
               condense sae path runs/mp --text "The capital of France is"
+              condense sae convert runs/sae exported --to saelens
             """,
         subcommands: [
             SAECollectCommand.self, SAETrainCommand.self, SAESweepCommand.self, SAEEvaluateCommand.self, SAEFeaturesCommand.self,
-            SAESteerCommand.self, SAENormsCommand.self, SAEPathCommand.self,
+            SAESteerCommand.self, SAENormsCommand.self, SAEPathCommand.self, SAEConvertCommand.self,
         ])
 }
 
@@ -33,7 +34,7 @@ enum SAESession {
     }
 
     static func autoencoder(_ path: String) throws -> SparseAutoencoder {
-        try SparseAutoencoder.load(at: URL(filePath: path, directoryHint: .isDirectory))
+        try SparseAutoencoder.load(at: URL(filePath: path))
     }
 
     /// Loads a model, showing how far a fetch is.

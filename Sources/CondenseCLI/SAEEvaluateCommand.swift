@@ -12,7 +12,7 @@ struct SAEEvaluateCommand: ParsableCommand {
               condense sae eval runs/sae --store activations/prose --reconstruction-only --json
             """)
 
-    @Argument(help: "The autoencoder: a run of 'condense sae train', or its folder sae/.")
+    @Argument(help: "The autoencoder: a run of 'condense sae train', or a folder or file of any layout that 'condense sae convert' knows.")
     var autoencoder: String
 
     @Option(help: "Folder of an activation store of the same hook.")

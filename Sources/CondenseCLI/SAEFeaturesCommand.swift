@@ -14,7 +14,7 @@ struct SAEFeaturesCommand: ParsableCommand {
               condense sae features runs/sae --store activations/prose --feature 17 --feature 402 --out features/two
             """)
 
-    @Argument(help: "The autoencoder: a run of 'condense sae train', or its folder sae/.")
+    @Argument(help: "The autoencoder: a run of 'condense sae train', or a folder or file of any layout that 'condense sae convert' knows.")
     var autoencoder: String
 
     @Option(help: "Folder of an activation store of the same hook.")

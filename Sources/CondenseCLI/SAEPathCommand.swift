@@ -20,7 +20,7 @@ struct SAEPathCommand: ParsableCommand {
               condense sae path runs/mp --text "The capital of France is" --residual 0.5 --json
             """)
 
-    @Argument(help: "The autoencoder: a run of 'condense sae train', or its folder sae/.")
+    @Argument(help: "The autoencoder: a run of 'condense sae train', or a folder or file of any layout that 'condense sae convert' knows.")
     var autoencoder: String
 
     @Option(help: "The text.")

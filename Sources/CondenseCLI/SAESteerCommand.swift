@@ -17,7 +17,7 @@ struct SAESteerCommand: ParsableCommand {
               condense sae steer runs/sae --feature 17 --ablate --prompt "The capital of France is"
             """)
 
-    @Argument(help: "The autoencoder: a run of 'condense sae train', or its folder sae/.")
+    @Argument(help: "The autoencoder: a run of 'condense sae train', or a folder or file of any layout that 'condense sae convert' knows.")
     var autoencoder: String
 
     @Option(help: "The feature.")

@@ -41,6 +41,18 @@ import Testing
             #expect(evaluation["loss"] != nil)
         }
 
+        let converted = try program.run("sae", "convert", "runs/topK", "exported", "--to", "saelens", "--samples", "samples.safetensors", "--json")
+        Self.expectSuccess(converted)
+        let conversion = try Self.object(converted.output)
+        let difference = try #require(conversion["largestDifference"] as? Double), largest = try #require(conversion["largestOutput"] as? Double)
+        #expect(difference < 1e-5 * largest && program.exists("samples.safetensors"))
+        let unexplained = try ["runs/topK", "exported"].map { name in
+            let outcome = try program.run("sae", "eval", name, "--store", "store", "--reconstruction-only", "--quiet", "--json")
+            let reconstruction = try #require(try Self.object(outcome.output)["reconstruction"] as? [String: Any], "\(outcome.errors)")
+            return try #require(reconstruction["fractionOfVarianceUnexplained"] as? Double)
+        }
+        #expect(abs(unexplained[0] - unexplained[1]) < 1e-5, "\(unexplained)")
+
         let features = try program.run("sae", "features", "runs/topK", "--store", "store", "--count", "3", "--out", "features", "--quiet", "--json")
         Self.expectSuccess(features)
         let records = try #require(try JSONSerialization.jsonObject(with: Data(features.output.utf8)) as? [[String: Any]])

@@ -1,4 +1,5 @@
 import Condense
+import CondenseTesting
 import Foundation
 import Testing
 
@@ -26,7 +27,12 @@ import Testing
         let again = try SparseAutoencoder(loadingFrom: folder)
         let batch = source.next(8)
         #expect(again.reconstruct(batch).output.isEqual(to: autoencoder.reconstruct(batch).output))
-        try FileManager.default.removeItem(at: folder)
+
+        let exported = FileManager.default.temporaryDirectory.appending(path: "exported-\(UUID())")
+        try autoencoder.save(to: exported, as: .saelens)  // cfg.json, sae_weights.safetensors
+        let imported = try SparseAutoencoder.load(at: exported)
+        #expect(mismatch(imported.reconstruct(batch).output, autoencoder.reconstruct(batch).output) == nil)
+        for place in [folder, exported] { try FileManager.default.removeItem(at: place) }
     }
 
     @Test func insideALanguageModel() throws {

@@ -53,6 +53,9 @@ public final class JumpReLUEncoder: LinearFeatureEncoder {
     /// θ, shape [F].
     public var threshold: Tensor { logThreshold.exp() }
 
+    /// log θ with a copy's memory. A θ of 0 or less becomes one so small that f is relu(u).
+    static func logarithm(of threshold: Tensor) -> Tensor { threshold.clamped(minimum: 1e-30).log() }
+
     public func encode(_ input: Tensor, in context: EncodingContext) -> any Encoding {
         guard context.isTraining else { return encode(input, threshold: withoutGradients { threshold }) }
         // Entries within half a bandwidth below the threshold are kept, since they move it.
@@ -172,7 +175,7 @@ extension SparseAutoencoder {
     /// - Parameter thresholds: shape [F], or [1] for all features alike.
     func withThresholds(_ thresholds: Tensor?) -> SparseAutoencoder {
         guard let thresholds, let linear = encoder as? any LinearFeatureEncoder else { return self }
-        let each = thresholds.to(dtype: atoms.dtype).to(device: atoms.device).expanded(to: [dictionarySize]).clamped(minimum: 1e-30).log()
+        let each = JumpReLUEncoder.logarithm(of: thresholds.to(dtype: atoms.dtype).to(device: atoms.device).expanded(to: [dictionarySize]))
         var configuration = configuration
         let settings = JumpReLUEncoder.Settings()
         configuration.encoder = EncoderKind(settings)

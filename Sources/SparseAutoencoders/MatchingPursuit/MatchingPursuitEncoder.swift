@@ -40,7 +40,11 @@ extension PursuitRules: EncoderSettings {
     }
 
     public func problem(dictionarySize: Int) -> SettingProblem? {
-        if steps < 1 { return SettingProblem("steps", "must be positive, found \(steps)") }
+        // Codes have a place for each step, and files are not to be trusted.
+        let possible = 1...(1 << 16)
+        if !possible.contains(steps) {
+            return SettingProblem("steps", "must be between \(possible.lowerBound) and \(possible.upperBound), found \(steps)")
+        }
         return SettingProblem("absoluteResidual", notNegative: absoluteResidual)
             ?? SettingProblem("relativeResidual", notNegative: relativeResidual)
     }

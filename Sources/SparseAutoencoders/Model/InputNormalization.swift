@@ -8,8 +8,8 @@ public enum InputNormalization: Codable, Sendable, Equatable {
     case scaled(by: Double)
     /// Each row is scaled to the norm √D (SAELens' `constant_norm_rescale`).
     case constantNorm
-    /// Each row loses its mean and is divided by its standard deviation (n − 1) + 1e-5 (SAELens' `layer_norm`; OpenAI's
-    /// TopK models).
+    /// Each row loses its mean and is divided by its standard deviation (n − 1) + 1e-5; reconstructions are multiplied by the
+    /// deviation alone (SAELens' `layer_norm`; OpenAI's TopK models).
     case layerNorm
 
     /// How a factor for all inputs is chosen from data.
@@ -60,8 +60,8 @@ public enum InputNormalization: Codable, Sendable, Equatable {
         case .layerNorm:
             let mean = input.mean(axis: -1, keepingDimensions: true)
             let centred = input - mean
-            let scale = centred.standardDeviation(axes: [-1], keepingDimensions: true) + 1e-5
-            return Normalized(rows: centred / scale, shift: mean, scale: scale, factor: 1)
+            let deviation = centred.standardDeviation(axes: [-1], keepingDimensions: true)
+            return Normalized(rows: centred / (deviation + 1e-5), shift: mean, scale: deviation, factor: 1)
         }
     }
 }

@@ -1,5 +1,5 @@
 public import Experiments
-public import Foundation
+import Foundation
 
 /// Training on an activation store, with a part of its contexts held back for evaluation.
 public struct StoreTrainingConfiguration: RunConfiguration {
@@ -59,13 +59,6 @@ public func trainOnStore(
 }
 
 extension SparseAutoencoder {
-    /// Loads an autoencoder from its folder, or from the run that trained it.
-    public static func load(at folder: URL) throws -> SparseAutoencoder {
-        let inRun = folder.appending(path: "sae", directoryHint: .isDirectory)
-        let isRun = FileManager.default.fileExists(atPath: inRun.appending(path: "config.json").path(percentEncoded: false))
-        return try SparseAutoencoder(loadingFrom: isRun ? inRun : folder)
-    }
-
     /// Refuses activations that the autoencoder was not trained for.
     ///
     /// - Throws: ``FeatureError``.

@@ -127,7 +127,7 @@ import TorchNN
 
     @Test func settingsThatMakeNoSenseAreRefused() {
         let cases: [(MatchingPursuitSettings, String)] = [
-            (MatchingPursuitSettings(steps: 0), "architecture.matchingPursuit.steps must be positive, found 0"),
+            (MatchingPursuitSettings(steps: 0), "architecture.matchingPursuit.steps must be between 1 and 65536, found 0"),
             (MatchingPursuitSettings(steps: 3, relativeResidual: -1), "architecture.matchingPursuit.relativeResidual must be a number of at least 0, found -1.0"),
             (MatchingPursuitSettings(steps: 3, revivalCoefficient: .nan), "architecture.matchingPursuit.revivalCoefficient must be a number of at least 0, found nan"),
         ]

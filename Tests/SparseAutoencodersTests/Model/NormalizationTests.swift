@@ -9,7 +9,9 @@ import Torch
     @Test(arguments: [InputNormalization.none, .scaled(by: 0.3), .constantNorm, .layerNorm])
     func restoringUndoesNormalizing(_ normalization: InputNormalization) {
         let normalized = normalization.normalize(input)
-        #expect(mismatch(normalized.restored(normalized.rows), input, relative: 1e-12) == nil)
+        // The libraries with layerNorm leave out the 1e-5 when they undo it.
+        let tolerance = normalization == .layerNorm ? 1e-4 : 1e-12
+        #expect(mismatch(normalized.restored(normalized.rows), input, relative: tolerance) == nil)
     }
 
     @Test func rowsGetTheirNorm() {

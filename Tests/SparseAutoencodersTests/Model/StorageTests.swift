@@ -5,12 +5,6 @@ import Torch
 import TorchNN
 
 @Suite struct StorageTests {
-    private func withFolder(_ body: (URL) throws -> Void) throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "sae-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try body(folder)
-    }
-
     @Test(arguments: [EncoderKind.relu, .topK(k: 4)], [DType.float32, .float64])
     func savingAndLoadingKeepsEveryBit(_ kind: EncoderKind, _ dtype: DType) throws {
         try withFolder { folder in
