@@ -15,7 +15,7 @@ struct SAENormsCommand: ParsableCommand {
               condense sae zf runs/sae --store activations/prose --json
             """)
 
-    @Argument(help: "The autoencoder: a run of 'condense sae train', or its folder sae/.")
+    @Argument(help: "The autoencoder: a run of 'condense sae train', or a folder or file of any layout that 'condense sae convert' knows.")
     var autoencoder: String
 
     @Option(help: "Folder of an activation store of the same hook.")
