@@ -38,7 +38,7 @@ ARCHITECTURES = {
 
 def load_openai(path: Path):
     state = torch.load(path, weights_only=True)
-    activation, k = state["activation"], state["activation_state_dict"].get("k")
+    activation, k = state["activation"], state.get("activation_state_dict", {}).get("k")
 
     def reconstruct(x: torch.Tensor) -> torch.Tensor:
         mean, deviation = torch.zeros(1), torch.ones(1)

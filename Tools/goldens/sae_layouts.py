@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import torch
+from dictionary_learning.dictionary import AutoEncoderNew
 from dictionary_learning.trainers import BatchTopKTrainer, GatedSAETrainer, JumpReluTrainer, StandardTrainer, TopKTrainer
 from dictionary_learning.trainers.matryoshka_batch_top_k import MatryoshkaBatchTopKTrainer
 from dictionary_learning.trainers.standard import StandardTrainerAprilUpdate
@@ -93,8 +94,8 @@ def make_dictionary_learning() -> None:
     common = dict(steps=100, activation_dim=D, dict_size=F, layer=2, lm_name=MODEL, device="cpu", seed=7, warmup_steps=1)
     plain = dict(common, lr=1e-3, sparsity_warmup_steps=1)
     trainers = {
-        "standard": StandardTrainer(**plain), "standard-new": StandardTrainerAprilUpdate(**plain), "gated": GatedSAETrainer(**plain),
-        "jumprelu": JumpReluTrainer(**plain), "topk": TopKTrainer(**common, k=K), "batchtopk": BatchTopKTrainer(**common, k=K),
+        "standard": StandardTrainer(**plain), "standard-new": StandardTrainerAprilUpdate(**plain, dict_class=AutoEncoderNew),
+        "gated": GatedSAETrainer(**plain), "jumprelu": JumpReluTrainer(**plain), "topk": TopKTrainer(**common, k=K), "batchtopk": BatchTopKTrainer(**common, k=K),
         "matryoshka": MatryoshkaBatchTopKTrainer(**common, k=K, group_fractions=[0.25, 0.75]),
     }
     for name, trainer in trainers.items():
@@ -105,7 +106,9 @@ def make_dictionary_learning() -> None:
         folder = FOLDER / f"dictionary-learning-{name}"
         folder.mkdir(parents=True)
         torch.save({key: value.cpu() for key, value in dictionary.state_dict().items()}, folder / "ae.pt")
-        (folder / "config.json").write_text(json.dumps({"trainer": trainer.config, "buffer": {"d_submodule": D, "ctx_len": 128}}, indent=4))
+        # The April trainer names AutoEncoder whatever its class is.
+        config = trainer.config | {"dict_class": type(dictionary).__name__}
+        (folder / "config.json").write_text(json.dumps({"trainer": config, "buffer": {"d_submodule": D, "ctx_len": 128}}, indent=4))
         record(folder.name, dictionary)
 
 
