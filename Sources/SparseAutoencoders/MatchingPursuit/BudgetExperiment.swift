@@ -59,10 +59,10 @@ struct BudgetExperiment {
         try comparison.context.cancellation.check()
         let model = outcome.model.spending(budget)
         let metrics = model.evaluate(comparison.data.test)
-        let loss = setting.lossBudgets.contains(budget) ? try comparison.data.lossRecovered?(model).score : nil
+        let loss = budget == setting.k ? outcome.loss : setting.lossBudgets.contains(budget) ? try comparison.data.lossRecovered?(model) : nil
         return Use(
             arm: outcome.arm, seed: outcome.seed, budget: budget, l0: metrics.l0, fvu: metrics.fractionOfVarianceUnexplained,
-            lossRecovered: loss)
+            lossRecovered: loss?.score)
     }
 
     private func likeness(_ outcome: Comparison.Outcome) -> Likeness {

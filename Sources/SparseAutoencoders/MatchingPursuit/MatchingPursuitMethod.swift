@@ -51,8 +51,8 @@ package struct MatchingPursuitSetting: Sendable, Equatable {
         switch scale {
         case .small:
             tree = TreeExperiment.Setting(correlations: [all[0], all[4], all[8]], steps: 3_000)
-            activations.tokens = 120_000
-            (dictionarySize, k, batchSize, steps, deadAfterTokens) = (2_048, 16, 512, 800, 50_000)
+            activations.tokens = 90_000
+            (dictionarySize, k, batchSize, steps, deadAfterTokens) = (2_048, 16, 512, 600, 50_000)
             (budgets, lossBudgets) = ([1, 2, 4, 8, 16, 32, 64], [4, 16, 64])
         case .full:
             tree = TreeExperiment.Setting(correlations: all, steps: 15_000)

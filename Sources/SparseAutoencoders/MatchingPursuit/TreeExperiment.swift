@@ -15,6 +15,11 @@ package struct TreeExperiment {
         package var pursuitSteps = 8
         package var pursuitResidual = 0.05
 
+        /// Where training leads from the truth is asked where the truth is hardest to find.
+        func arms(at correlation: FeatureTree.Correlation) -> [Arm] {
+            Arm.allCases.filter { $0 != .pursuitFromTruth || correlation == correlations.last }
+        }
+
         package init(correlations: [FeatureTree.Correlation], steps: Int) {
             self.correlations = correlations
             self.steps = steps
@@ -64,7 +69,7 @@ package struct TreeExperiment {
         var outcomes: [Outcome] = []
         for correlation in setting.correlations {
             for seed in context.seeds {
-                for arm in Arm.allCases {
+                for arm in setting.arms(at: correlation) {
                     let outcome = try run(arm, correlation, seed: seed)
                     let name = "tree/\(arm.rawValue)/\(formatNumber(correlation.value))"
                     try context.run.log(
