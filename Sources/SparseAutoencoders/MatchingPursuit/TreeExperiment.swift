@@ -66,6 +66,10 @@ package struct TreeExperiment {
     }
 
     package func run() throws -> [Outcome] {
+        // Matrices of 20 columns: threads would only wait for each other.
+        let threads = Engine.threadCount
+        Engine.threadCount = 1
+        defer { Engine.threadCount = threads }
         var outcomes: [Outcome] = []
         for correlation in setting.correlations {
             for seed in context.seeds {
