@@ -79,6 +79,7 @@ let package = Package(
             exclude: [
                 "AbsTopK/README.md",
                 "Baselines/README.md",
+                "FeatureChoice/README.md",
                 "MatchingPursuit/README.md",
                 "TopAFA/README.md",
             ]),

@@ -5,48 +5,23 @@
 //   topk_linear         in each row the k largest positive u, or the k of largest magnitude
 //   threshold_linear    all u above 0, or above a threshold of each feature; or by magnitude
 //   batch_topk_linear   the `count` largest positive u of all rows together; or by magnitude
-#include "sparse_code.h"
-
-#include "parallel.h"
-#include "tensor_data.h"
-#include "vector_loops.h"
+#include "code_selection.h"
 
 #include <ATen/Dispatch.h>
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/abs.h>
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/topk.h>
-#include <ATen/ops/zeros.h>
-#include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
-
-#include <cmath>
-#include <functional>
-#include <vector>
 
 namespace {
 
+using namespace ct;
 using at::Tensor;
-using ct::OptionalTensor;
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
 
-using Selected = std::tuple<Tensor, Tensor>;                // values, indices [rows, k]
-using RaggedSelected = std::tuple<Tensor, Tensor, Tensor>;  // values, indices [entries], offsets [rows + 1]
+using Selected = std::tuple<Tensor, Tensor>;  // values, indices [rows, k]
 
-constexpr int64_t rowChunk = 16;               // rows a worker takes at once
-constexpr int64_t productFeatures = 2048;      // features whose pre-activations exist at the same time
-constexpr int64_t productBytes = 64 << 20;     // bound on the memory of a product
-constexpr int64_t selectionBytes = 64 << 20;   // bound on the memory of candidates
-constexpr int64_t scanBlock = 64;              // pre-activations compared with the threshold at once
-
-void checkLinear(const Tensor &input, const Tensor &weight, const OptionalTensor &bias) {
-  TORCH_CHECK(input.dim() == 2 && weight.dim() == 2 && input.size(1) == weight.size(1), "input ", input.sizes(), " and weight ", weight.sizes(), " differ in width");
-  TORCH_CHECK(!bias || (bias->dim() == 1 && bias->size(0) == weight.size(0)), "the bias must have one entry a row of the weight ", weight.sizes());
-}
+constexpr int64_t productBytes = 64 << 20;    // bound on the memory of a product
+constexpr int64_t selectionBytes = 64 << 20;  // bound on the memory of candidates
 
 void checkK(const Tensor &weight, int64_t k) {
   TORCH_CHECK(k >= 1 && k <= weight.size(0), "k is ", k, " but there are ", weight.size(0), " features");
@@ -64,78 +39,12 @@ void forEachProduct(const Tensor &input, const Tensor &weight, int64_t rowBlock,
       const int64_t width = std::min(productFeatures, features - feature);
       Tensor product = buffer.narrow(0, 0, height * width).view({height, width});
       at::mm_out(product, slice, weight.narrow(0, feature, width).t());
-      body(ct::constData<T>(product), row, height, feature, width);
+      body(constData<T>(product), row, height, feature, width);
     }
   }
 }
 
-// What numbers are compared by.
-template <bool Signed, typename T>
-T sizeOf(T value) { return Signed ? std::abs(value) : value; }
-
 // MARK: k entries a row
-
-// Keeps, for each of several rows, the k largest numbers (or magnitudes) above 0 seen so far; of equal ones the first.
-template <typename T, bool Signed>
-struct Selector {
-  struct Entry {
-    T value;
-    int64_t index;
-  };
-  const int64_t k, capacity;
-  std::vector<Entry> entries;  // [rows, capacity]
-  std::vector<int64_t> counts;
-  std::vector<T> thresholds;   // what a number must exceed to be among the k largest
-
-  Selector(int64_t rows, int64_t k) : k(k), capacity(2 * k + scanBlock), entries(rows * capacity), counts(rows), thresholds(rows) {}
-
-  void reset() {
-    std::fill(counts.begin(), counts.end(), 0);
-    std::fill(thresholds.begin(), thresholds.end(), T(0));
-  }
-
-  static T size(T value) { return sizeOf<Signed>(value); }
-  static bool before(const Entry &a, const Entry &b) {
-    return size(a.value) > size(b.value) || (size(a.value) == size(b.value) && a.index < b.index);
-  }
-
-  // Looks at `count` numbers of a row, whose indices start at `first`.
-  void scan(int64_t row, const T *numbers, const T *bias, int64_t first, int64_t count) {
-    Entry *kept = entries.data() + row * capacity;
-    for (int64_t start = 0; start < count; start += scanBlock) {
-      const int64_t length = std::min(scanBlock, count - start);
-      const T *x = numbers + start, *b = bias ? bias + start : nullptr;
-      // Nearly every block ends here: after the first few the threshold is high.
-      const int32_t found = Signed ? ct::countMagnitudeAbove(x, b, thresholds[row], length) : ct::countAbove(x, b, thresholds[row], length);
-      if (found == 0) continue;
-      for (int64_t i = 0; i < length; ++i) {
-        const T value = b ? x[i] + b[i] : x[i];
-        if (size(value) > thresholds[row]) kept[counts[row]++] = {value, first + start + i};
-      }
-      if (counts[row] >= 2 * k) shrink(row);
-    }
-  }
-
-  // Writes a row's result in falling order; places without an active feature hold 0.
-  void finish(int64_t row, T *values, int64_t *indices) {
-    if (counts[row] > k) shrink(row);
-    Entry *kept = entries.data() + row * capacity;
-    std::sort(kept, kept + counts[row], before);
-    for (int64_t j = 0; j < k; ++j) {
-      const bool exists = j < counts[row];
-      values[j] = exists ? kept[j].value : T(0);
-      indices[j] = exists ? kept[j].index : 0;
-    }
-  }
-
- private:
-  void shrink(int64_t row) {
-    Entry *kept = entries.data() + row * capacity;
-    std::nth_element(kept, kept + (k - 1), kept + counts[row], before);
-    counts[row] = k;
-    thresholds[row] = size(kept[k - 1].value);
-  }
-};
 
 template <typename T, bool Signed>
 void selectRows(const Tensor &input, const Tensor &weight, const T *bias, int64_t k, T *values, int64_t *indices) {
@@ -145,7 +54,7 @@ void selectRows(const Tensor &input, const Tensor &weight, const T *bias, int64_
   forEachProduct<T>(input, weight, rowBlock, [&](const T *pre, int64_t row, int64_t height, int64_t feature, int64_t width) {
     if (feature == 0) selector.reset();
     const bool isLast = feature + width == features;
-    ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
+    parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) {
         selector.scan(r, pre + r * width, bias ? bias + feature : nullptr, feature, width);
         if (isLast) selector.finish(r, values + (row + r) * k, indices + (row + r) * k);
@@ -161,7 +70,7 @@ Selected topkLinearCPU(const Tensor &input_, const Tensor &weight, const Optiona
   const Tensor bias = bias_ ? bias_->contiguous() : Tensor();
   Tensor values = at::empty({input.size(0), k}, input.options()), indices = at::empty({input.size(0), k}, input.options().dtype(at::kLong));
   AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "condense::topk_linear", [&] {
-    const scalar_t *b = bias.defined() ? ct::constData<scalar_t>(bias) : nullptr;
+    const scalar_t *b = bias.defined() ? constData<scalar_t>(bias) : nullptr;
     auto select = isSigned ? selectRows<scalar_t, true> : selectRows<scalar_t, false>;
     select(input, weight, b, k, values.mutable_data_ptr<scalar_t>(), indices.mutable_data_ptr<int64_t>());
   });
@@ -169,48 +78,6 @@ Selected topkLinearCPU(const Tensor &input_, const Tensor &weight, const Optiona
 }
 
 // MARK: Any number of entries a row
-
-// Entries of one row, features rising.
-template <typename T>
-struct RowEntries {
-  std::vector<T> values;
-  std::vector<int64_t> indices;
-
-  template <bool Signed>
-  void scan(const T *numbers, const T *bias, const T *thresholds, T threshold, int64_t first, int64_t count) {
-    for (int64_t start = 0; start < count; start += scanBlock) {
-      const int64_t length = std::min(scanBlock, count - start);
-      const T *x = numbers + start, *b = bias ? bias + start : nullptr, *t = thresholds ? thresholds + start : nullptr;
-      if (!anyAbove<Signed>(x, b, t, threshold, length)) continue;
-      for (int64_t i = 0; i < length; ++i) {
-        const T value = b ? x[i] + b[i] : x[i];
-        if (sizeOf<Signed>(value) > (t ? t[i] : threshold)) {
-          values.push_back(value);
-          indices.push_back(first + start + i);
-        }
-      }
-    }
-  }
-
-  template <bool Signed>
-  static bool anyAbove(const T *x, const T *b, const T *t, T threshold, int64_t length) {
-    if (t == nullptr) return (Signed ? ct::countMagnitudeAbove(x, b, threshold, length) : ct::countAbove(x, b, threshold, length)) > 0;
-    return Signed || ct::countAboveEach(x, b, t, length) > 0;
-  }
-
-  // Keeps the entries for which `keeps(value)`.
-  template <typename Keeps>
-  void filter(const Keeps &keeps) {
-    size_t kept = 0;
-    for (size_t i = 0; i < values.size(); ++i)
-      if (keeps(values[i])) {
-        values[kept] = values[i];
-        indices[kept++] = indices[i];
-      }
-    values.resize(kept);
-    indices.resize(kept);
-  }
-};
 
 template <typename T>
 RaggedSelected joined(const std::vector<RowEntries<T>> &rows, const at::TensorOptions &options) {
@@ -222,7 +89,7 @@ RaggedSelected joined(const std::vector<RowEntries<T>> &rows, const at::TensorOp
   Tensor values = at::empty({offset[count]}, options), indices = at::empty({offset[count]}, options.dtype(at::kLong));
   T *v = values.mutable_data_ptr<T>();
   int64_t *index = indices.mutable_data_ptr<int64_t>();
-  ct::parallelChunks(count, rowChunk, [&](int64_t begin, int64_t end) {
+  parallelChunks(count, rowChunk, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       std::copy(rows[r].values.begin(), rows[r].values.end(), v + offset[r]);
       std::copy(rows[r].indices.begin(), rows[r].indices.end(), index + offset[r]);
@@ -240,11 +107,11 @@ RaggedSelected thresholdLinearCPU(const Tensor &input_, const Tensor &weight, co
   const Tensor bias = bias_ ? bias_->contiguous() : Tensor(), threshold = threshold_ ? threshold_->contiguous() : Tensor();
   RaggedSelected result;
   AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "condense::threshold_linear", [&] {
-    const scalar_t *b = bias.defined() ? ct::constData<scalar_t>(bias) : nullptr;
-    const scalar_t *t = threshold.defined() ? ct::constData<scalar_t>(threshold) : nullptr;
+    const scalar_t *b = bias.defined() ? constData<scalar_t>(bias) : nullptr;
+    const scalar_t *t = threshold.defined() ? constData<scalar_t>(threshold) : nullptr;
     std::vector<RowEntries<scalar_t>> kept(input.size(0));
     forEachProduct<scalar_t>(input, weight, productRows(input), [&](const scalar_t *pre, int64_t row, int64_t height, int64_t feature, int64_t width) {
-      ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
+      parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
         for (int64_t r = begin; r < end; ++r) {
           auto scan = isSigned ? &RowEntries<scalar_t>::template scan<true> : &RowEntries<scalar_t>::template scan<false>;
           (kept[row + r].*scan)(pre + r * width, b ? b + feature : nullptr, t ? t + feature : nullptr, 0, feature, width);
@@ -283,7 +150,7 @@ struct BatchSelector {
 
   template <typename Keeps>
   void filter(const Keeps &keeps) {
-    ct::parallelChunks(static_cast<int64_t>(rows.size()), rowChunk, [&](int64_t begin, int64_t end) {
+    parallelChunks(static_cast<int64_t>(rows.size()), rowChunk, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) rows[r].filter(keeps);
     });
   }
@@ -311,7 +178,7 @@ template <typename T, bool Signed>
 RaggedSelected selectBatch(const Tensor &input, const Tensor &weight, const T *bias, int64_t count) {
   BatchSelector<T, Signed> selector(input.size(0), count);
   forEachProduct<T>(input, weight, productRows(input), [&](const T *pre, int64_t row, int64_t height, int64_t feature, int64_t width) {
-    ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
+    parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r)
         selector.rows[row + r].template scan<Signed>(pre + r * width, bias ? bias + feature : nullptr, nullptr, selector.threshold, feature, width);
     });
@@ -328,23 +195,13 @@ RaggedSelected batchTopkLinearCPU(const Tensor &input_, const Tensor &weight, co
   const Tensor bias = bias_ ? bias_->contiguous() : Tensor();
   RaggedSelected result;
   AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "condense::batch_topk_linear", [&] {
-    const scalar_t *b = bias.defined() ? ct::constData<scalar_t>(bias) : nullptr;
+    const scalar_t *b = bias.defined() ? constData<scalar_t>(bias) : nullptr;
     result = isSigned ? selectBatch<scalar_t, true>(input, weight, b, count) : selectBatch<scalar_t, false>(input, weight, b, count);
   });
   return result;
 }
 
 // MARK: Any other device, composed of libtorch's operators
-
-Tensor preActivations(const Tensor &input, const Tensor &weight, const OptionalTensor &bias) {
-  checkLinear(input, weight, bias);
-  return bias ? at::addmm(*bias, input, weight.t()) : at::mm(input, weight.t());
-}
-
-RaggedSelected entriesWhere(const Tensor &mask, const Tensor &pre) {
-  const Tensor counts = mask.sum(1), places = mask.nonzero();
-  return {pre.masked_select(mask), places.select(1, 1).contiguous(), at::cat({at::zeros({1}, counts.options()), counts.cumsum(0)})};
-}
 
 Selected topkLinearComposite(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, int64_t k, bool isSigned) {
   const Tensor pre = preActivations(input, weight, bias);
@@ -372,42 +229,8 @@ RaggedSelected batchTopkLinearComposite(const Tensor &input, const Tensor &weigh
 
 // MARK: Gradients
 
-// Every selection has the same: that of the kept pre-activations.
-struct SelectedLinear : public torch::autograd::Function<SelectedLinear> {
-  using Select = std::function<RaggedSelected()>;
-
-  // Offsets are undefined for k entries a row.
-  static variable_list forward(AutogradContext *context, const Tensor &input, const Tensor &weight, const OptionalTensor &bias, const Select &select) {
-    at::AutoDispatchBelowADInplaceOrView below;
-    auto [values, indices, offsets] = select();
-    context->save_for_backward({input, weight, offsets.defined() ? Tensor() : values.ne(0), indices, offsets});
-    context->saved_data["has_bias"] = bias.has_value();
-    if (!offsets.defined()) {
-      context->mark_non_differentiable({indices});
-      return {values, indices};
-    }
-    context->mark_non_differentiable({indices, offsets});
-    return {values, indices, offsets};
-  }
-
-  static variable_list backward(AutogradContext *context, variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    const Tensor &input = saved[0], &weight = saved[1], &isUsed = saved[2], &indices = saved[3];
-    const OptionalTensor offsets = ct::optional(saved[4]);
-    // Places that no feature took carry no gradient.
-    const Tensor gradient = isUsed.defined() ? gradients[0] * isUsed : gradients[0];
-    const int64_t features = weight.size(0);
-    // An absent bias is no input of the graph and has no number to ask by.
-    const bool wantsBias = context->saved_data["has_bias"].toBool() && context->needs_input_grad(2);
-    return {context->needs_input_grad(0) ? ct::sparseDecode(gradient, indices, offsets, weight) : Tensor(),
-            context->needs_input_grad(1) ? ct::sparseScatter(gradient, indices, offsets, input, features) : Tensor(),
-            wantsBias ? at::zeros({features}, gradient.options()).scatter_add(0, indices.reshape(-1), gradient.reshape(-1)) : Tensor(),
-            Tensor()};
-  }
-};
-
 Selected topkLinearAutograd(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, int64_t k, bool isSigned) {
-  static auto op = ct::operatorNamed<Selected(const Tensor &, const Tensor &, const OptionalTensor &, int64_t, bool)>("condense::topk_linear");
+  static auto op = operatorNamed<Selected(const Tensor &, const Tensor &, const OptionalTensor &, int64_t, bool)>("condense::topk_linear");
   const SelectedLinear::Select select = [&]() -> RaggedSelected {
     auto [values, indices] = op.call(input, weight, bias, k, isSigned);
     return {values, indices, Tensor()};
@@ -417,14 +240,14 @@ Selected topkLinearAutograd(const Tensor &input, const Tensor &weight, const Opt
 }
 
 RaggedSelected thresholdLinearAutograd(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, const OptionalTensor &threshold, bool isSigned) {
-  static auto op = ct::operatorNamed<RaggedSelected(const Tensor &, const Tensor &, const OptionalTensor &, const OptionalTensor &, bool)>("condense::threshold_linear");
+  static auto op = operatorNamed<RaggedSelected(const Tensor &, const Tensor &, const OptionalTensor &, const OptionalTensor &, bool)>("condense::threshold_linear");
   const SelectedLinear::Select select = [&] { return op.call(input, weight, bias, threshold, isSigned); };
   auto results = SelectedLinear::apply(input, weight, bias, select);
   return {results[0], results[1], results[2]};
 }
 
 RaggedSelected batchTopkLinearAutograd(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, int64_t count, bool isSigned) {
-  static auto op = ct::operatorNamed<RaggedSelected(const Tensor &, const Tensor &, const OptionalTensor &, int64_t, bool)>("condense::batch_topk_linear");
+  static auto op = operatorNamed<RaggedSelected(const Tensor &, const Tensor &, const OptionalTensor &, int64_t, bool)>("condense::batch_topk_linear");
   const SelectedLinear::Select select = [&] { return op.call(input, weight, bias, count, isSigned); };
   auto results = SelectedLinear::apply(input, weight, bias, select);
   return {results[0], results[1], results[2]};

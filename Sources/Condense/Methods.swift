@@ -14,6 +14,7 @@ public enum Methods {
         TopAFA.self,
         VariationalSAE.self,
         MatchingPursuitSAE.self,
+        FeatureChoice.self,
     ]
 
     /// The method with a name.

@@ -64,6 +64,33 @@ import Torch
         #expect(code.dense().isClose(to: expected, relative: 1e-12, absolute: 1e-12))
     }
 
+    /// Budgets from none to more than there are rows, most of them met by positive entries alone.
+    private func budgets(_ size: Case) -> Tensor {
+        Tensor.integers(in: 0..<size.rows + 2, [size.features], generator: generator)
+    }
+
+    @Test(arguments: cases, [false, true]) func columnTopKGivesEachFeatureItsBudget(_ size: Case, _ signed: Bool) {
+        let x = normal([size.rows, size.width]), weight = normal([size.features, size.width]), bias = normal([size.features])
+        let pre = x.linear(weight: weight, bias: bias), budgets = budgets(size)
+        let order = (signed ? pre.abs() : pre).argsort(axis: 0, descending: true).argsort(axis: 0)
+        let isKept = (order .< budgets).logicalAnd((signed ? pre.abs() : pre) .> 0)
+        let code = x.columnTopKLinear(weight: weight, bias: bias, budgets: budgets, signed: signed)
+        #expect(code.dense().isClose(to: pre * isKept.to(dtype: .float64), relative: 1e-12, absolute: 1e-12))
+        #expect(code.indices.binCount(minimumLength: size.features).isEqual(to: isKept.nonzeroCount(axes: [0])))
+        for row in 0..<size.rows {
+            let start = Int(code.offsets![row].item()), end = Int(code.offsets![row + 1].item())
+            let features = code.indices[start..<end].scalars(as: Int.self)
+            #expect(features == features.sorted(), "features rise in each row")
+        }
+    }
+
+    /// Equal budgets: what TopK does on the transposed pre-activations.
+    @Test func columnTopKIsTopKOfTheTransposed() {
+        let x = normal([50, 12]), weight = normal([30, 12])
+        let columns = x.columnTopKLinear(weight: weight, budgets: Tensor.full([30], 4, dtype: .int64)).dense()
+        #expect(columns.isClose(to: weight.topKLinear(weight: x, k: 4).dense().transposed(), relative: 1e-12, absolute: 1e-12))
+    }
+
     /// Enough features for several blocks of the product, so that what is kept is thinned out on the way.
     @Test func selectionsAcrossBlocksOfFeatures() {
         let x = normal([40, 8], .float32), weight = normal([5_000, 8], .float32)
@@ -73,6 +100,10 @@ import Torch
         let kept = x.batchTopKLinear(weight: weight, count: 700).dense()
         #expect(kept.isClose(to: pre * (pre .>= limit).to(dtype: .float32), relative: 1e-5, absolute: 1e-5))
         #expect(x.topKLinear(weight: weight, k: 30).values.isClose(to: pre.topK(30).values, relative: 1e-5, absolute: 1e-5))
+        let columns = x.columnTopKLinear(weight: weight, budgets: Tensor.full([5_000], 3, dtype: .int64)).dense()
+        let best = pre.topK(3, axis: 0)
+        let expected = Tensor.zeros(like: pre).scatterAdding(best.values, at: best.indices, axis: 0)
+        #expect(columns.isClose(to: expected, relative: 1e-5, absolute: 1e-5))
     }
 
     @Test func equalActivationsKeepTheFirst() {
@@ -81,18 +112,22 @@ import Torch
         let batch = Tensor([[1.0], [1.0]]).batchTopKLinear(weight: Tensor.ones([200, 1], dtype: .float64), count: 203)
         #expect(batch.offsets?.scalars(as: Int.self) == [0, 200, 203])
         #expect(batch.indices[200...].scalars(as: Int.self) == [0, 1, 2])
+        let columns = Tensor.ones([200, 1], dtype: .float64).columnTopKLinear(weight: Tensor([[1.0], [2.0]]), budgets: Tensor([2, 1]))
+        #expect(columns.indices.scalars(as: Int.self) == [0, 1, 0] && columns.offsets![2].item() == 3)
     }
 
     @Test func negativeActivationsAreNoFeatures() {
         let x = Tensor([[1.0], [-1.0]]), weight = Tensor([[1.0], [-1.0], [2.0]])
         #expect(x.topKLinear(weight: weight, k: 3).values.scalars(as: Double.self) == [2, 1, 0, 1, 0, 0])
         #expect(x.batchTopKLinear(weight: weight, count: 5).values.scalars(as: Double.self) == [1, 2, 1])
+        let columns = x.columnTopKLinear(weight: weight, budgets: Tensor([2, 0, 5]))
+        #expect(columns.values.scalars(as: Double.self) == [1, 2] && columns.offsets?.scalars(as: Int.self) == [0, 2, 2])
         let silent = Tensor([[0.0]]).thresholdLinear(weight: weight)
         #expect(silent.values.shape == [0] && silent.decoded(atoms: weight).scalars(as: Double.self) == [0])
     }
 
     enum Selection: CaseIterable {
-        case topK, signedTopK, threshold, batchTopK
+        case topK, signedTopK, threshold, batchTopK, columnTopK
 
         func callAsFunction(_ x: Tensor, _ weight: Tensor, _ bias: Tensor, k: Int) -> SparseCode {
             switch self {
@@ -100,6 +135,7 @@ import Torch
             case .signedTopK: x.topKLinear(weight: weight, bias: bias, k: k, signed: true)
             case .threshold: x.thresholdLinear(weight: weight, bias: bias, threshold: Tensor.full([weight.size(0)], 2, dtype: .float64))
             case .batchTopK: x.batchTopKLinear(weight: weight, bias: bias, count: k * x.size(0))
+            case .columnTopK: x.columnTopKLinear(weight: weight, bias: bias, budgets: Tensor.arange(0, weight.size(0)).remainder(dividingBy: 2 * k))
             }
         }
     }
@@ -149,9 +185,11 @@ import Torch
         let code = x.topKLinear(weight: atoms, k: 9)
         let threads = Engine.threadCount
         defer { Engine.threadCount = threads }
-        let many = (code.decoded(atoms: atoms), code.scattered(x))
+        func columns() -> SparseCode { x.columnTopKLinear(weight: atoms, budgets: Tensor.full([300], 3, dtype: .int64)) }
+        let many = (code.decoded(atoms: atoms), code.scattered(x), columns())
         Engine.threadCount = 1
         #expect(code.decoded(atoms: atoms).isEqual(to: many.0) && code.scattered(x).isEqual(to: many.1))
+        #expect(columns().values.isEqual(to: many.2.values) && columns().indices.isEqual(to: many.2.indices))
     }
 
     @Test func misuseIsExplained() throws {
@@ -164,5 +202,6 @@ import Torch
         let falling = SparseCode(values: Tensor.ones([2]), indices: Tensor([0, 1]), offsets: Tensor([0, 3, 2]), featureCount: 4)
         #expect(message { _ = falling.decoded(atoms: atoms) }.contains("offsets of a code must rise"))
         #expect(message { _ = x.batchTopKLinear(weight: atoms, count: 0) }.contains("must be positive"))
+        #expect(message { _ = x.columnTopKLinear(weight: atoms, budgets: Tensor([1, 1])) }.contains("one entry a row of the weight"))
     }
 }

@@ -91,7 +91,7 @@ public struct TopKSettings: SAEVariant {
         return model
     }
 
-    public func prepare(_ model: SparseAutoencoder, step: Int) {
+    public func prepare(_ model: SparseAutoencoder, step: Int, plan: TrainingPlan) {
         guard let annealingSteps, annealingSteps > 0, let encoder = model.encoder as? TopKEncoder else { return }
         let start = Double(min(model.inputSize, model.dictionarySize))
         let progress = min(1, Double(step) / Double(annealingSteps))

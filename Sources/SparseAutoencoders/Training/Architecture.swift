@@ -19,8 +19,13 @@ public protocol SAEVariant: Codable, Sendable, Equatable {
     func learningRate(dictionarySize: Int) -> Double
     /// The summands of the loss, the error of the reconstruction first.
     func makeLossTerms(_ plan: TrainingPlan) -> [any LossTerm]
+    /// Inputs a batch must have at least.
+    func minimumBatchSize(dictionarySize: Int) -> Int
     /// Changes the model before a step, e.g. a number of features that falls over time.
-    func prepare(_ model: SparseAutoencoder, step: Int)
+    func prepare(_ model: SparseAutoencoder, step: Int, plan: TrainingPlan)
+    /// Takes a finished step into account, e.g. counts how often features were active. What is remembered belongs into buffers of
+    /// the encoder, so that checkpoints have it.
+    func observe(_ pass: TrainingPass, plan: TrainingPlan)
     /// Turns a copy of the trained model into the one to keep.
     /// - Parameter thresholds: what was estimated by the ``thresholdRule``, shape [1] or [F].
     func finish(_ model: SparseAutoencoder, thresholds: Tensor?) -> SparseAutoencoder
@@ -34,7 +39,9 @@ extension SAEVariant {
     public var start: ModelStart { ModelStart() }
     public var thresholdRule: ThresholdRule? { nil }
     public func learningRate(dictionarySize: Int) -> Double { 2e-4 / (Double(dictionarySize) / 16_384).squareRoot() }
-    public func prepare(_ model: SparseAutoencoder, step: Int) {}
+    public func minimumBatchSize(dictionarySize: Int) -> Int { 1 }
+    public func prepare(_ model: SparseAutoencoder, step: Int, plan: TrainingPlan) {}
+    public func observe(_ pass: TrainingPass, plan: TrainingPlan) {}
     public func finish(_ model: SparseAutoencoder, thresholds: Tensor?) -> SparseAutoencoder { model }
     public func problem(inputSize: Int?, dictionarySize: Int) -> SettingProblem? { nil }
 
@@ -46,12 +53,15 @@ public struct TrainingPlan: Sendable {
     /// Width D of the activations.
     public var inputSize: Int
     public var steps: Int
+    /// Inputs per batch.
+    public var batchSize: Int
     /// Steps until penalties have their full size.
     public var sparsityWarmupSteps: Int
 
-    public init(inputSize: Int, steps: Int, sparsityWarmupSteps: Int) {
+    public init(inputSize: Int, steps: Int, batchSize: Int = 1, sparsityWarmupSteps: Int) {
         self.inputSize = inputSize
         self.steps = steps
+        self.batchSize = batchSize
         self.sparsityWarmupSteps = sparsityWarmupSteps
     }
 }
@@ -117,7 +127,7 @@ public struct SAEArchitecture: Sendable, Equatable {
     static let all: [any SAEVariant.Type] = [
         TopKSettings.self, ReLUSettings.self, BatchTopKSettings.self, MatryoshkaSettings.self, JumpReLUSettings.self, GatedSettings.self,
         PAnnealSettings.self, AbsTopKSettings.self, TopAFASettings.self, MatchingPursuitSettings.self,
-        VariationalSettings.self,
+        VariationalSettings.self, MutualChoiceSettings.self, FeatureChoiceSettings.self,
     ]
 
     public static func topK(_ settings: TopKSettings) -> SAEArchitecture { SAEArchitecture(settings) }

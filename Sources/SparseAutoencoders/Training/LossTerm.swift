@@ -122,11 +122,22 @@ public final class AuxK: LossTerm {
     }
 
     public func loss(_ pass: TrainingPass) -> Tensor? {
-        guard let dead = pass.deadFeatures, let encoder = pass.model.encoder as? any LinearFeatureEncoder else { return nil }
-        let k = min(maximumK, dead.elementCount)
+        pass.deadFeatures.flatMap { Self.loss(pass, of: $0, maximumK: maximumK, coefficient: coefficient) }
+    }
+
+    /// The same for any features.
+    /// - Parameters:
+    ///   - features: indices, at least one.
+    ///   - weights: factors on their pre-activations, in the order of the indices; nil for 1.
+    static func loss(
+        _ pass: TrainingPass, of features: Tensor, weights: Tensor? = nil, maximumK: Int, coefficient: Double
+    ) -> Tensor? {
+        guard let encoder = pass.model.encoder as? any LinearFeatureEncoder else { return nil }
+        var rows = encoder.weight.gathered(indices: features), biases = encoder.bias.gathered(indices: features)
+        if let weights { (rows, biases) = (rows * weights.unsqueezed(1), biases * weights) }
         let code = pass.encoderInput.topKLinear(
-            weight: encoder.weight.gathered(indices: dead), bias: encoder.bias.gathered(indices: dead), k: k, signed: encoder.isSigned)
-        let estimate = code.decoded(atoms: pass.model.atoms.gathered(indices: dead))
+            weight: rows, bias: biases, k: min(maximumK, features.elementCount), signed: encoder.isSigned)
+        let estimate = code.decoded(atoms: pass.model.atoms.gathered(indices: features))
         let target = pass.error.detached()
         let scale = (target - target.mean(axis: 0)).squared().sum()
         let loss = (target - estimate).squared().sum() / scale * coefficient

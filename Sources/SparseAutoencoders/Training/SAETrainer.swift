@@ -16,6 +16,7 @@ public final class SAETrainer {
     public private(set) var tokensSeen = 0
 
     let lossTerms: [any LossTerm]
+    private let plan: TrainingPlan
     let dead: DeadFeatures
     let weightAverage: WeightAverage?
     let generator: RandomGenerator
@@ -68,9 +69,10 @@ public final class SAETrainer {
         }
         self.model = model
         optimizer = Adam(model.namedParameters(), configuration.adamSettings)
-        lossTerms = variant.makeLossTerms(
-            TrainingPlan(
-                inputSize: start.size(1), steps: configuration.steps, sparsityWarmupSteps: configuration.effectiveSparsityWarmupSteps))
+        plan = TrainingPlan(
+            inputSize: start.size(1), steps: configuration.steps, batchSize: configuration.batchSize,
+            sparsityWarmupSteps: configuration.effectiveSparsityWarmupSteps)
+        lossTerms = variant.makeLossTerms(plan)
         dead = DeadFeatures(
             featureCount: configuration.dictionarySize, threshold: configuration.deadAfterTokens, device: start.device)
         weightAverage = configuration.weightAverageDecay.map { WeightAverage(of: model, .debiasedExponential(decay: $0)) }
@@ -82,7 +84,7 @@ public final class SAETrainer {
     /// - Throws: ``TrainingError`` if the loss is not a number; the model is then as it was before.
     @discardableResult
     public func step(_ batch: Tensor) throws -> Report {
-        configuration.architecture.variant.prepare(model, step: step)
+        configuration.architecture.variant.prepare(model, step: step, plan: plan)
         let rows = normalizedRows(of: batch)
         let pass = TrainingPass(model, input: rows, step: step, generator: generator) { dead.note($0) }
         let terms = lossTerms.compactMap { term in term.loss(pass).map { (term.name, loss: $0) } }
@@ -102,6 +104,7 @@ public final class SAETrainer {
         resampleIfDue(pass)
         weightAverage?.update()
         thresholdEstimate?.note(pass.code, step: step)
+        configuration.architecture.variant.observe(pass, plan: plan)
         return Report(
             loss: value, terms: terms.map { Report.Term(name: $0.0, value: $0.loss.item()) }, gradientNorm: norm,
             deadFeatures: dead.count)

@@ -80,6 +80,9 @@ public struct SAETrainingConfiguration: RunConfiguration {
         try ConfigurationError.require((0...1).contains(decayStart), "decayStart", "must be between 0 and 1", found: decayStart)
         try ConfigurationError.require(epsilon >= 0 && epsilon.isFinite, "epsilon", "must not be negative", found: epsilon)
         try checkArchitecture(inputSize: nil)
+        let needed = architecture.variant.minimumBatchSize(dictionarySize: dictionarySize)
+        let reason = "must be at least \(needed), so that \(architecture.name) can give each of \(dictionarySize) features an input"
+        try ConfigurationError.require(batchSize >= needed, "batchSize", reason, found: batchSize)
     }
 
     /// Checks what depends on the activations' width.

@@ -6,21 +6,28 @@ public enum ThresholdRule: Sendable, Equatable {
     case smallestOfRows
     /// A batch's smallest kept activation.
     case smallestOfBatch
+    /// Each feature's smallest kept activation in a batch, over fewer batches than the other rules.
+    /// - Parameter after: the part of the training after which the average begins.
+    case smallestOfFeatures(after: Double)
 }
 
 /// An average of the smallest kept activations, for models whose selection looks at more than one feature of one input: as a
 /// threshold it gives about as many features, and looks at each alone. Activations count by magnitude.
 struct ThresholdEstimate {
-    /// Shape [1], float64; nil before the first note.
+    /// Shape [1], for thresholds of features [F], float64; nil before the first note.
     private(set) var value: Tensor?
     private let rule: ThresholdRule
     private let firstStep: Int
-    private static let decay = 0.999
+    private let decay: Double
 
-    /// - Parameter steps: of the whole training. The average begins at step 1,000 or, in short trainings, after half the steps.
+    /// - Parameter steps: of the whole training. Unless the rule says otherwise, the average begins at step 1,000 or, in short
+    ///   trainings, after half the steps.
     init(_ rule: ThresholdRule, steps: Int) {
         self.rule = rule
-        firstStep = min(1_000, steps / 2)
+        switch rule {
+        case .smallestOfRows, .smallestOfBatch: (firstStep, decay) = (min(1_000, steps / 2), 0.999)
+        case .smallestOfFeatures(let part): (firstStep, decay) = (Int((part * Double(steps)).rounded()), 0.99)
+        }
     }
 
     mutating func restore(_ value: Tensor?) { self.value = value }
@@ -35,9 +42,22 @@ struct ThresholdEstimate {
             case .smallestOfRows:
                 let minima = active.min(axes: [-1])
                 return minima.selected(where: minima.isFinite()).mean().reshaped([1])
+            case .smallestOfFeatures: return smallestOfFeatures(code, active)
             }
         } as Tensor?
         guard let smallest, smallest.isFinite().all().item() != 0 else { return }
-        value = value.map { $0 * Self.decay + smallest * (1 - Self.decay) } ?? smallest
+        value = value.map { $0 * decay + smallest * (1 - decay) } ?? smallest
+    }
+
+    /// Features without an activation in the batch keep what they had; those that never had one get the others' median.
+    private func smallestOfFeatures(_ code: FeatureCode, _ active: Tensor) -> Tensor {
+        let none = Tensor.full([code.featureCount], .infinity, dtype: .float64, device: active.device)
+        let minima =
+            switch code {
+            case .sparse(let code): none.scatterMinimum(active.reshaped([-1]), at: code.indices.reshaped([-1]))
+            case .dense: active.min(axes: [0])
+            }
+        let known = value ?? minima.selected(where: minima.isFinite()).median()
+        return Tensor.select(where: minima.isFinite(), minima, else: known)
     }
 }

@@ -10,6 +10,7 @@ extension Operator {
     static let gather = Operator("aten::gather")
     static let scatter = Operator("aten::scatter", "src")
     static let scatterAdd = Operator("aten::scatter_add")
+    static let scatterReduce = Operator("aten::scatter_reduce", "two")
     static let scatterInPlace = Operator("aten::scatter_", "src")
     static let scatterAddInPlace = Operator("aten::scatter_add_")
     static let oneHot = Operator("aten::one_hot")
@@ -152,6 +153,12 @@ extension Tensor {
 
     /// A copy to which `source` has been added at the places of `index`: PyTorch's `scatter_add`.
     public func scatterAdding(_ source: Tensor, at index: Tensor, axis: Int = -1) -> Tensor { Operator.scatterAdd(self, axis, index, source) }
+
+    /// A copy in which the places of `index` hold the least of what they held and the numbers of `source` for them: PyTorch's
+    /// `scatter_reduce` with `amin`.
+    public func scatterMinimum(_ source: Tensor, at index: Tensor, axis: Int = -1) -> Tensor {
+        Operator.scatterReduce(self, axis, index, source, "amin")
+    }
 
     /// Writes `source` to the places of `index`: PyTorch's `scatter_`.
     @discardableResult

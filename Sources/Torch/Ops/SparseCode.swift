@@ -2,6 +2,7 @@ extension Operator {
     static let topkLinear = Operator("condense::topk_linear")
     static let thresholdLinear = Operator("condense::threshold_linear")
     static let batchTopkLinear = Operator("condense::batch_topk_linear")
+    static let columnTopkLinear = Operator("condense::column_topk_linear")
     static let normMatchingEntries = Operator("condense::norm_matching_entries")
     static let sparseDecode = Operator("condense::sparse_decode")
     static let sparseDot = Operator("condense::sparse_dot")
@@ -112,6 +113,14 @@ extension Tensor {
     /// ``topKLinear(weight:bias:k:signed:)``.
     public func batchTopKLinear(weight: Tensor, bias: Tensor? = nil, count: Int, signed: Bool = false) -> SparseCode {
         let (values, indices, offsets) = Operator.batchTopkLinear.triple(self, weight, bias, count, signed)
+        return SparseCode(values: values, indices: indices, offsets: offsets, featureCount: weight.size(0))
+    }
+
+    /// For each feature i the `budgets[i]` rows with its largest positive entries of self · weightᵀ + bias, of equal ones the
+    /// first; otherwise as ``topKLinear(weight:bias:k:signed:)``. All rows of a block of features are looked at together.
+    /// - Parameter budgets: int64 [F]; those above the number of rows count as that number, those below 1 as none.
+    public func columnTopKLinear(weight: Tensor, bias: Tensor? = nil, budgets: Tensor, signed: Bool = false) -> SparseCode {
+        let (values, indices, offsets) = Operator.columnTopkLinear.triple(self, weight, bias, budgets, signed)
         return SparseCode(values: values, indices: indices, offsets: offsets, featureCount: weight.size(0))
     }
 }

@@ -245,6 +245,8 @@ private func loss(_ settings: some SAEVariant, _ pass: TrainingPass, steps: Int 
         case is BatchTopKSettings: settings = SAEArchitecture(BatchTopKSettings(k: 3))
         case is MatryoshkaSettings: settings = SAEArchitecture(MatryoshkaSettings(k: 3, groups: [0.25, 0.75]))
         case is AbsTopKSettings: settings = SAEArchitecture(AbsTopKSettings(k: 3, selection: .batch))
+        case is MutualChoiceSettings: settings = SAEArchitecture(MutualChoiceSettings(k: 3))
+        case is FeatureChoiceSettings: settings = SAEArchitecture(FeatureChoiceSettings(k: 3))
         case is MatchingPursuitSettings: settings = SAEArchitecture(MatchingPursuitSettings(steps: 3))
         case is VariationalSettings: settings = SAEArchitecture(VariationalSettings(k: 3))
         default: break
