@@ -21,6 +21,8 @@ package struct FeatureChoiceExperiment {
 
         /// Those that are trained with every budget.
         static let everywhere: [Arm] = [.topK, .batchTopK, .feature]
+        /// Those that are put into the language model.
+        static let spliced: [Arm] = [.topK, .batchTopK, .mutual, .feature]
 
         func architecture(k: Int) -> SAEArchitecture {
             let none = AuxZipf.Settings(coefficient: 0)
@@ -51,7 +53,7 @@ package struct FeatureChoiceExperiment {
             let isLast = k == setting.ks.last
             for seed in comparison.context.seeds {
                 for kind in isLast ? Arm.allCases : Arm.everywhere {
-                    let outcome = try measure(kind, k: k, seed: seed, measuresLoss: isLast)
+                    let outcome = try measure(kind, k: k, seed: seed, measuresLoss: isLast && Arm.spliced.contains(kind))
                     findings.add(outcome, of: kind, k: k, use: FeatureUse(of: outcome.model, on: comparison.data.test))
                 }
             }

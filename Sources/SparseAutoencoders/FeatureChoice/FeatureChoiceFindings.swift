@@ -153,11 +153,17 @@ package struct FeatureChoiceFindings {
             ("R² of Zipf", 3, Self.explained), ("variation of L0", 3, \.use.variationOfCounts),
             ("ρ with ‖x − x̄‖", 3, \.use.countsWithDistance),
         ]
-        if entries.allSatisfy({ $0.k != k || $0.outcome.loss != nil }) { columns.append(("loss recovered", 4, Self.recovered)) }
+        if entries.contains(where: { $0.k == k && $0.outcome.loss != nil }) { columns.append(("loss recovered", 4, Self.recovered)) }
         columns.append(("seconds", 3, \.outcome.seconds))
         return Table(
             columns: [.text("Arm")] + columns.map { .number($0.0) },
-            rows: arms.map { arm in [arm.rawValue] + columns.map { spread(arm, k: k, digits: $0.1, $0.2) } })
+            rows: arms.map { arm in
+                [arm.rawValue]
+                    + columns.map { _, digits, value in
+                        let found = values(arm, k: k, value)
+                        return found.contains { $0.isNaN } ? "–" : Spread(found).formatted(digits: digits)
+                    }
+            })
     }
 
     private func first(_ arm: Arm) -> Entry? { entries.first { $0.arm == arm && $0.k == smallest } }

@@ -40,8 +40,8 @@ package struct FeatureChoiceSetting: Sendable, Equatable {
     package init(_ scale: ReproductionScale) {
         switch scale {
         case .small:
-            (activations.tokens, activations.testTokens) = (130_000, 24_000)
-            (dictionarySize, ks, batchSize, steps, deadAfterTokens) = (1_024, [32, 16, 8], 512, 800, 20_000)
+            (activations.tokens, activations.testTokens) = (110_000, 20_000)
+            (dictionarySize, ks, batchSize, steps, deadAfterTokens) = (1_024, [32, 16, 8], 512, 600, 20_000)
         case .full:
             (activations.tokens, activations.validationTokens) = (50_000_000, 100_000)
             (activations.testTokens, activations.splicedContexts) = (200_000, 500)
