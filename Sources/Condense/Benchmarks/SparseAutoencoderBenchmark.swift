@@ -59,6 +59,7 @@ extension Benchmark {
     ) throws -> [BenchmarkRow] {
         let architectures = [
             ("BatchTopK", SAEArchitecture(BatchTopKSettings(k: size.k))), ("AbsTopK", SAEArchitecture(AbsTopKSettings(k: size.k))),
+            ("Feature Choice", SAEArchitecture(FeatureChoiceSettings(k: size.k, mutualPart: 0))),
         ]
         progress("steps of \(architectures.map(\.0).joined(separator: ", ")), in turn with TopK's")
         let trainers = try architectures.map { try size.trainer($0.1, on: x) }
