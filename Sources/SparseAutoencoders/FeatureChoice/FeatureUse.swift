@@ -36,7 +36,8 @@ public struct FeatureUse: Sendable {
         return mean > 0 ? variance.squareRoot() / mean : 0
     }
 
-    /// Spearman's rank correlation of an input's active features and its distance from the mean; 0 if all inputs have equally many.
+    /// Spearman's rank correlation of an input's active features and its distance from the mean; not a number if all inputs have
+    /// equally many.
     public var countsWithDistance: Double { rankCorrelation(counts.map { Double($0) }, distances) }
 
     /// The part of the features whose contribution is below a part of the median one: dead in effect although they may be active.
@@ -46,30 +47,4 @@ public struct FeatureUse: Sendable {
         let limit = part * sorted[sorted.count / 2]
         return Double(sorted.count { $0 <= limit }) / Double(sorted.count)
     }
-}
-
-/// Spearman's rank correlation; equal numbers share the mean of their ranks. 0 if either list has one value only.
-package func rankCorrelation(_ first: [Double], _ second: [Double]) -> Double {
-    let (a, b) = (ranks(first), ranks(second))
-    let mean = Double(a.count - 1) / 2
-    var (aa, ab, bb) = (0.0, 0.0, 0.0)
-    for (x, y) in zip(a, b) {
-        aa += (x - mean) * (x - mean)
-        ab += (x - mean) * (y - mean)
-        bb += (y - mean) * (y - mean)
-    }
-    return aa > 0 && bb > 0 ? ab / (aa * bb).squareRoot() : 0
-}
-
-private func ranks(_ values: [Double]) -> [Double] {
-    let order = values.indices.sorted { values[$0] < values[$1] }
-    var result = [Double](repeating: 0, count: values.count)
-    var start = 0
-    while start < order.count {
-        var end = start
-        while end + 1 < order.count, values[order[end + 1]] == values[order[start]] { end += 1 }
-        for place in start...end { result[order[place]] = Double(start + end) / 2 }
-        start = end + 1
-    }
-    return result
 }

@@ -152,15 +152,6 @@ struct VariationalFindings {
         ]
     }
 
-    /// Pearson's.
-    private func correlation(_ a: [Double], _ b: [Double]) -> Double {
-        let (meanA, meanB) = (a.reduce(0, +) / Double(a.count), b.reduce(0, +) / Double(b.count))
-        func product(_ x: [Double], _ meanX: Double, _ y: [Double], _ meanY: Double) -> Double {
-            zip(x, y).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanY) }
-        }
-        return product(a, meanA, b, meanB) / (product(a, meanA, a, meanA) * product(b, meanB, b, meanB)).squareRoot()
-    }
-
     // MARK: Tables and figures
 
     private var table: Table {
