@@ -9,7 +9,7 @@ import Torch
 /// `condense sae`: sparse autoencoders on the activations of language models.
 struct SAECommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sae", abstract: "Sparse autoencoders: collect activations, train, evaluate, look at features, steer, convert.",
+        commandName: "sae", abstract: "Sparse autoencoders: collect activations, train, evaluate, look at features, probe, steer, convert.",
         discussion: """
             Examples:
               condense sae collect --text prose-small --tokens 200000 --out activations/prose
@@ -17,13 +17,15 @@ struct SAECommand: ParsableCommand {
               condense sae sweep activations/prose --vary k=16,32,64
               condense sae eval runs/sae --store activations/prose
               condense sae features runs/sae --store activations/prose --count 40
+              condense sae probe runs/sae --data wordnet-glosses
               condense sae steer runs/sae --feature 123 --maximum 8.5 --prompt "I think that"
               condense sae path runs/mp --text "The capital of France is"
               condense sae convert runs/sae exported --to saelens
             """,
         subcommands: [
             SAECollectCommand.self, SAETrainCommand.self, SAESweepCommand.self, SAEEvaluateCommand.self, SAEFeaturesCommand.self,
-            SAESteerCommand.self, SAENormsCommand.self, SAEPathCommand.self, SAEConvertCommand.self,
+            SAEProbeCommand.self, SAEAbsorptionCommand.self, SAESteerCommand.self, SAENormsCommand.self, SAEPathCommand.self,
+            SAEConvertCommand.self,
         ])
 }
 
@@ -35,6 +37,13 @@ enum SAESession {
 
     static func autoencoder(_ path: String) throws -> SparseAutoencoder {
         try SparseAutoencoder.load(at: URL(filePath: path))
+    }
+
+    /// Whose activations an autoencoder takes, unless the user says otherwise.
+    static func origin(of autoencoder: SparseAutoencoder, model: String?, hook: String?) throws -> (model: String, hook: String) {
+        let origin = autoencoder.configuration.origin
+        guard let model = model ?? origin?.model, let hook = hook ?? origin?.hook else { throw ProbingError.unknownOrigin }
+        return (model, hook)
     }
 
     /// Loads a model, showing how far a fetch is.

@@ -11,7 +11,7 @@ struct VariationalFindings {
     private var outcomes = Outcomes([])
     private var noises: [(arm: String, seed: UInt64, noise: SelectionNoise)] = []
 
-    private typealias Arm = VariationalExperiment.Arm
+    private typealias Arm = Comparison.Arm
 
     init(setting: VariationalSetting, data: String, arms: VariationalExperiment.Arms) {
         self.setting = setting
@@ -36,7 +36,6 @@ struct VariationalFindings {
     // MARK: Figures of arms
 
     private static func explained(_ outcome: Comparison.Outcome) -> Double { 1 - outcome.fvu }
-    private static func recovered(_ outcome: Comparison.Outcome) -> Double { outcome.loss?.score ?? .nan }
     private static func rare(_ outcome: Comparison.Outcome) -> Double { outcome.metrics.density.rareFraction(below: 0.1) }
 
     private func spread(_ arm: Arm, _ value: (Comparison.Outcome) -> Double) -> String { outcomes.spread(arm.name, value) }
@@ -101,10 +100,6 @@ struct VariationalFindings {
                     + arms.sampled.map { Spread(noise($0, \.overlap)).formatted() }.joined(separator: ", "),
                 verdict: correlations.allSatisfy { $0 >= 0.95 } ? .holds : correlations.allSatisfy { $0 > 0 } ? .directionOnly : .contradicted),
             .init(
-                claim: "TopK recovers more of the language model's loss", paperFigure: "TopK ahead on core metrics at every k",
-                measured: "\(spread(arms.topK, Self.recovered)) against \(spread(arms.middle, Self.recovered))",
-                verdict: Verdict.compare(difference: outcomes.difference(arms.topK.name, arms.middle.name, Self.recovered))),
-            .init(
                 claim: "Noise pushes atoms apart: a live atom's largest cosine with another one is smaller than TopK's",
                 paperFigure: "the motivation; the blog version measured the opposite sign (mean cosine 0.0058 against 0.0001 at k 64)",
                 measured: "\(spread(arms.middle, Self.meanLiveCosine)) against \(spread(arms.topK, Self.meanLiveCosine))",
@@ -162,18 +157,14 @@ struct VariationalFindings {
         ]
         return Table(
             columns: [.text("Arm")] + columns.map { .number($0.0) }
-                + [.number("loss recovered"), .number("overlap"), .number("σ"), .number("margin"), .number("seconds")],
+                + [.number("overlap"), .number("σ"), .number("margin"), .number("seconds")],
             rows: arms.all.map { arm in
                 func drawn(_ value: (SelectionNoise) -> Double) -> String {
                     let values = noise(arm, value)
                     return values.isEmpty ? "–" : Spread(values).formatted()
                 }
-                let isSpliced = outcomes.of(arm.name).allSatisfy { $0.loss != nil }
                 return [arm.name] + columns.map { spread(arm, $0.1) }
-                    + [
-                        isSpliced ? spread(arm, Self.recovered) : "–", drawn(\.overlap), drawn(\.meanDeviation), drawn(\.margin),
-                        spread(arm, \.seconds),
-                    ]
+                    + [drawn(\.overlap), drawn(\.meanDeviation), drawn(\.margin), spread(arm, \.seconds)]
             })
     }
 
@@ -227,8 +218,7 @@ struct VariationalFindings {
             start, activations, learning rate (\(formatNumber(rate, digits: 2))), projected gradients and AuxK for all arms of a seed; β rises \
             over the first tenth. Explained variance (1 − FVU) is that of the mean, without noise, as in the paper; inputs have the mean \
             square norm 1 while training, and σ is in that scale. The weights of log σ² start at 0. Overlap is the mean Jaccard index of the \
-            features that two draws select, margin the median step from the k-th largest mean to the next. Loss recovered is measured \
-            against zero ablation, for three arms. Numbers are means ± standard deviations over \(outcomes.of(arms.topK.name).count) seeds. \
+            features that two draws select, margin the median step from the k-th largest mean to the next. Numbers are means ± standard deviations over \(outcomes.of(arms.topK.name).count) seeds. \
             The paper's figures are those of its authors' later analysis, which corrects the preprint; training there is 10,000 steps.
             """
     }

@@ -20,7 +20,8 @@ public enum VariationalSAE: Method {
 
     public static func reproduce(scale: ReproductionScale, context: ReproductionContext) throws -> Reproduction {
         let setting = VariationalSetting(scale)
-        let data = try ActivationSplit(collecting: setting.activations, context: context)
+        var data = try ActivationSplit(collecting: setting.activations, context: context)
+        if let width = setting.width { data = data.projected(onto: width) }
         return try VariationalExperiment(setting, data, context: context).run()
     }
 }
@@ -28,6 +29,8 @@ public enum VariationalSAE: Method {
 /// The size of the experiment.
 package struct VariationalSetting: Sendable, Equatable {
     package var activations = ActivationSplit.Setting()
+    /// Leading principal components that are used of the activations; nil for the activations themselves.
+    package var width: Int?
     package var dictionarySize: Int
     package var k: Int
     package var batchSize: Int
@@ -46,12 +49,12 @@ package struct VariationalSetting: Sendable, Equatable {
     /// Test activations on which draws are compared.
     package var noiseRows = 4_096
 
-    /// At 1,024 features the field's learning rate for TopK is the 8e-4 of the paper.
+    /// Small: the paper's proportions of width, features and k, an eighth as wide.
     package init(_ scale: ReproductionScale) {
         switch scale {
         case .small:
-            (activations.tokens, activations.splicedContexts) = (120_000, 4)
-            (dictionarySize, k, batchSize, steps, deadAfterTokens) = (1_024, 128, 512, 500, 10_000)
+            (activations.tokens, width) = (120_000, 64)
+            (dictionarySize, k, batchSize, steps, deadAfterTokens) = (256, 32, 512, 2_000, 10_000)
         case .full:
             (activations.tokens, activations.testTokens, activations.splicedContexts) = (4_000_000, 100_000, 200)
             (dictionarySize, k, batchSize, steps, deadAfterTokens) = (2_048, 256, 512, 10_000, 10_000)

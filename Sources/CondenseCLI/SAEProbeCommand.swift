@@ -1,0 +1,90 @@
+import ArgumentParser
+import Datasets
+import Experiments
+import SparseAutoencoders
+
+struct SAEProbeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "probe", abstract: "Measure how well a few features tell classes of labelled text apart.",
+        discussion: """
+            k-sparse probing as in SAEBench: for each class, the k features whose means over texts differ most from those of other
+            classes, a logistic regression on them, accuracy on texts that were held back (0.5 is chance). Beside it: probes on k
+            coordinates of the activations, on all features and on whole activations.
+
+            Examples:
+              condense sae probe runs/sae
+              condense sae probe runs/sae --data tweet-sentiment --training 1000 --test 400 --k 1 --k 5 --k 20
+            """)
+
+    @Argument(help: "The autoencoder: a run of 'condense sae train', or its folder sae/.")
+    var autoencoder: String
+
+    @Option(help: "Labelled text of the catalogue: wordnet-glosses (45 classes) or tweet-sentiment (3 classes).")
+    var data = "wordnet-glosses"
+
+    @Option(name: .customLong("k"), help: "Number of features of a probe; may be repeated (default: 1, 2 and 5).")
+    var k: [Int] = []
+
+    @Option(name: .customLong("training"), help: "Texts of each class to learn from; classes with too few texts are left out.")
+    var trainingPerClass = 160
+
+    @Option(name: .customLong("test"), help: "Texts of each class to test on.")
+    var testPerClass = 40
+
+    @Option(help: "Language model (default: the one the autoencoder was trained on).")
+    var languageModel: String?
+
+    @Option(help: "Hook of the activations (default: the autoencoder's).")
+    var hook: String?
+
+    @OptionGroup(title: "Computation") var compute: ComputeOptions
+    @OptionGroup(title: "Output") var output: OutputOptions
+
+    func validate() throws {
+        for (name, value) in [("--training", trainingPerClass), ("--test", testPerClass)] where value < 1 {
+            throw ValidationError("\(name) must be positive, found \(value)")
+        }
+        if let wrong = k.first(where: { $0 < 1 }) { throw ValidationError("--k must be positive, found \(wrong)") }
+    }
+
+    func run() throws {
+        let settings = try compute.settings()
+        let sae = try SAESession.autoencoder(autoencoder)
+        let largest = min(sae.dictionarySize, sae.inputSize)
+        let k = k.isEmpty ? SparseProbing.usualK.filter { $0 <= largest } : k
+        if let wrong = k.first(where: { $0 > largest }) {
+            throw CommandError("--k must be at most \(largest), the smaller of features and width of the activations; found \(wrong)")
+        }
+        let (name, hook) = try SAESession.origin(of: sae, model: languageModel, hook: hook)
+        let progress = output.progress()
+        try SAESession.fetch(data, progress)
+        let model = try SAESession.model(name, settings: settings, output: output)
+        let cancellation = Interrupts.cancellation()
+        let probing = try SAESession.interruptible("nothing was written", progress) {
+            let texts = try LabelledTexts(
+                data, tokenizedBy: model, trainingPerClass: trainingPerClass, testPerClass: testPerClass, seed: settings.seed)
+            if !texts.omitted.isEmpty { progress.message("left out for lack of texts: \(texts.omitted.joined(separator: ", "))") }
+            func features(_ examples: [LabelledTexts.Example]) throws -> TextFeatures {
+                try TextFeatures(of: examples, dictionary: sae, model: model, hook: hook, progress: progress, cancellation: cancellation)
+            }
+            return SparseProbing(
+                classes: texts.classes, training: try features(texts.training), test: try features(texts.test), k: k, seed: settings.seed)
+        }
+        if output.json { return try Terminal.printJSON(probing) }
+        Terminal.print(table(probing).text(width: Terminal.width))
+    }
+
+    private func table(_ probing: SparseProbing) -> TextTable {
+        func cells(_ accuracies: SparseProbing.Accuracies) -> [String] {
+            let sparse = accuracies.sparse
+            return (sparse.map(\.code) + [accuracies.code] + sparse.map(\.activations) + [accuracies.activations])
+                .map { formatNumber($0, digits: 3) }
+        }
+        let sizes = probing.mean.sparse.map(\.k)
+        let header = ["class"] + sizes.map { "\($0) feature\($0 == 1 ? "" : "s")" } + ["all features"]
+            + sizes.map { "\($0) coordinate\($0 == 1 ? "" : "s")" } + ["whole activations"]
+        return TextTable(
+            header: header, rows: probing.classes.map { [$0.name] + cells($0.accuracies) } + [["mean"] + cells(probing.mean)],
+            alignment: [.left] + Array(repeating: .right, count: header.count - 1))
+    }
+}
