@@ -78,13 +78,12 @@ extension LabelledTexts {
     /// - Throws: ``ProbingError/tooFewClasses(found:perClass:)``.
     public init(firstLettersIn model: TextModel, trainingPerClass: Int, testPerClass: Int, seed: UInt64) throws {
         let letters = (UInt8(ascii: "a")...UInt8(ascii: "z"))
-        var words = (0..<model.tokenizer.vocabularySize).filter { id in
+        let words = (0..<model.tokenizer.vocabularySize).filter { id in
             let bytes = model.tokenizer.bytes(of: id)
             return bytes.count > 3 && bytes[0] == UInt8(ascii: " ") && bytes.dropFirst().allSatisfy(letters.contains)
         }
-        var generator = RandomGenerator(seed: seed)
-        words.shuffle(using: &generator)
-        var rest = words[...]
+        let order = Tensor.permutation(words.count, generator: RandomGenerator(seed: seed)).scalars(as: Int.self)
+        var rest = order.map { words[$0] }[...]
         try self.init(
             labels: letters.map { String(UnicodeScalar($0)) }, trainingPerClass: trainingPerClass, testPerClass: testPerClass,
             tokenize: { Int32($0).map { [$0] } ?? [] },

@@ -78,10 +78,9 @@ public struct SparseProbing: Codable, Sendable, Equatable {
     /// All rows of a class and as many of the others, drawn without repetition.
     private static func balanced(_ labels: [Int], _ label: Int, _ generator: RandomGenerator) -> (rows: Tensor, isPositive: Tensor) {
         let positive = labels.indices.filter { labels[$0] == label }
-        var others = labels.indices.filter { labels[$0] != label }
-        var random = generator
-        others.shuffle(using: &random)
-        let negative = others.prefix(positive.count)
+        let others = labels.indices.filter { labels[$0] != label }
+        let order = Tensor.permutation(others.count, generator: generator).scalars(as: Int.self)
+        let negative = order.prefix(positive.count).map { others[$0] }
         let marks = Array(repeating: 1.0, count: positive.count) + Array(repeating: 0, count: negative.count)
         return (Tensor(positive + negative), Tensor(marks) .> 0)
     }
