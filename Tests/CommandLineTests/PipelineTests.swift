@@ -60,6 +60,17 @@ import Testing
         #expect(program.exists("features/report.html"))
         let index = try #require(records[0]["feature_index"] as? Int)
 
+        let probed = try program.run(
+            "sae", "probe", "runs/topK", "--data", "tweet-sentiment", "--training", "8", "--test", "4", "--k", "2", "--quiet", "--json")
+        Self.expectSuccess(probed)
+        let classes = try #require(try Self.object(probed.output)["classes"] as? [[String: Any]])
+        #expect(classes.map { $0["name"] as? String } == ["negative", "neutral", "positive"])
+        #expect(classes.allSatisfy { ($0["features"] as? [Int])?.count == 2 })
+        let absorbed = try program.run("sae", "absorption", "runs/topK", "--training", "8", "--test", "4", "--quiet", "--json")
+        Self.expectSuccess(absorbed)
+        let letters = try #require(try Self.object(absorbed.output)["classes"] as? [[String: Any]])
+        #expect(letters.count > 15 && letters.allSatisfy { ($0["mainFeatures"] as? [Int])?.isEmpty == false })
+
         for change in [["--strength", "2"], ["--clamp", "--strength", "3"], ["--ablate"]] {
             let steered = try program.run(
                 ["sae", "steer", "runs/topK", "--feature", "\(index)", "--features", "features/features.jsonl", "--prompt", "Once upon a time",
