@@ -53,8 +53,8 @@ package struct VariationalSetting: Sendable, Equatable {
     package init(_ scale: ReproductionScale) {
         switch scale {
         case .small:
-            (activations.tokens, width) = (120_000, 64)
-            (dictionarySize, k, batchSize, steps, deadAfterTokens) = (256, 32, 512, 2_000, 10_000)
+            (activations.tokens, width) = (100_000, 64)
+            (dictionarySize, k, batchSize, steps, deadAfterTokens) = (256, 32, 512, 1_500, 10_000)
         case .full:
             (activations.tokens, activations.testTokens, activations.splicedContexts) = (4_000_000, 100_000, 200)
             (dictionarySize, k, batchSize, steps, deadAfterTokens) = (2_048, 256, 512, 10_000, 10_000)
