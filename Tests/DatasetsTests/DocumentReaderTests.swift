@@ -122,6 +122,21 @@ import Testing
         }
     }
 
+    @Test func readsLinesOfMessages() throws {
+        let file = try bench.write(
+            """
+            {"id":"x","messages":[{"role":"system","content":"s"},{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}
+            {"messages":[{"from":"human","value":"c"},{"from":"gpt","value":""}]}
+            {"messages":[]}
+            {"messages":[{"role":"user"}]}
+            """, to: "chats.jsonl")
+        let reader = try DocumentReader(.jsonLines(file, field: "messages"))
+        let first = try #require(try reader.next()), second = try #require(try reader.next())
+        #expect(first.id == "x" && first.turns.map(\.role) == [.system, .user, .assistant] && first.turns.map(\.content) == ["s", "a", "b"])
+        #expect(second.turns == [.init(role: .user, content: "c")] && second.text == "c")
+        #expect(sentence { _ = try reader.next() }?.contains("role and content of each message") == true)
+    }
+
     @Test func readsConversationsAndLabels() throws {
         let package = try bench.wheel(
             "p",

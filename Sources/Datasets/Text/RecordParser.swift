@@ -6,7 +6,7 @@ enum RecordParser: Sendable {
     case documents
     /// A JSON object inside an array or object, with text and title under these keys.
     case object(text: String, title: String)
-    /// A JSON object on a line of its own, with text under this key.
+    /// A JSON object on a line of its own, with text or a dialogue's messages under this key.
     case objectLine(text: String)
     /// A conversation in ShareGPT's layout.
     case conversation
@@ -78,17 +78,8 @@ enum RecordParser: Sendable {
         let conversations: [Message]
 
         var document: Document? {
-            let turns = conversations.filter { !$0.value.isEmpty }.map { message in
-                let role: Document.Turn.Role =
-                    switch message.from {
-                    case "human", "user": .user
-                    case "system": .system
-                    default: .assistant
-                    }
-                return Document.Turn(role: role, content: message.value)
-            }
-            guard !turns.isEmpty else { return nil }
-            return Document(id: id, text: turns.map(\.content).joined(separator: "\n\n"), turns: turns)
+            Document(
+                dialogue: conversations.map { Document.Turn(role: Document.Turn.Role(speaker: $0.from), content: $0.value) }, id: id)
         }
     }
 
@@ -107,6 +98,16 @@ enum RecordParser: Sendable {
     ) throws(DataError) -> Document? {
         guard let fields = try? JSONSerialization.jsonObject(with: Data(record.bytes)) as? [String: Any] else {
             throw .malformed(path: file.path, position: record.offset, expected: "a JSON object", found: "something else")
+        }
+        if let messages = fields[text] as? [[String: Any]] {
+            let turns = try messages.map { message throws(DataError) in
+                guard let turn = Document.Turn(message: message) else {
+                    throw DataError.missingField(
+                        path: file.path, field: "role and content of each message at byte \(record.offset)", found: message.keys.sorted())
+                }
+                return turn
+            }
+            return Document(dialogue: turns, id: fields["id"] as? String ?? id)
         }
         guard let content = fields[text] as? String else {
             throw .missingField(path: file.path, field: "text under '\(text)' at byte \(record.offset)", found: fields.keys.sorted())
@@ -135,6 +136,35 @@ enum RecordParser: Sendable {
             documentLabel = Document.Label(index: index, name: labels[index])
         }
         return fields[text].isEmpty ? nil : Document(id: id, text: fields[text], label: documentLabel)
+    }
+}
+
+extension Document.Turn.Role {
+    /// Who speaks, by the names of chat templates and of ShareGPT.
+    init(speaker: String) {
+        switch speaker {
+        case "human", "user": self = .user
+        case "system": self = .system
+        default: self = .assistant
+        }
+    }
+}
+
+extension Document.Turn {
+    /// A message as `{"role": …, "content": …}` or `{"from": …, "value": …}`.
+    init?(message: [String: Any]) {
+        guard let speaker = (message["role"] ?? message["from"]) as? String, let content = (message["content"] ?? message["value"]) as? String
+        else { return nil }
+        self.init(role: Role(speaker: speaker), content: content)
+    }
+}
+
+extension Document {
+    /// A dialogue; nil if nothing is said in it.
+    init?(dialogue turns: [Turn], id: String) {
+        let turns = turns.filter { !$0.content.isEmpty }
+        guard !turns.isEmpty else { return nil }
+        self.init(id: id, text: turns.map(\.content).joined(separator: "\n\n"), turns: turns)
     }
 }
 

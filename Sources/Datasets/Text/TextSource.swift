@@ -10,7 +10,7 @@ public enum TextSource: Sendable, Equatable, Hashable {
     case catalog(String)
     /// Text files, HTML pages (their prose is read) and folders of them, in the order of their paths.
     case files([URL])
-    /// One JSON object a line, with the text under this key.
+    /// One JSON object a line, with the text under this key, or a dialogue as a list of messages with role and content.
     case jsonLines(URL, field: String)
     /// CSV with a header row, with the text in this column.
     case table(URL, column: String)

@@ -21,7 +21,7 @@ public struct ActivationCollector {
     /// - Parameters:
     ///   - folder: where the store is to be.
     ///   - description: what it is to hold; it must have contexts.
-    ///   - batchContexts: contexts that go through the network together.
+    ///   - batchContexts: contexts that go through the network together; separate dialogues go through it one by one.
     ///   - documents: the text, from its beginning.
     ///   - forward: the network up to the hook.
     public init(
@@ -32,7 +32,7 @@ public struct ActivationCollector {
         self.folder = folder
         self.description = description
         self.layout = layout
-        self.batchContexts = batchContexts
+        self.batchContexts = layout.hasEqualLengths ? batchContexts : 1
         self.documents = documents
         self.forward = forward
     }
@@ -54,8 +54,7 @@ public struct ActivationCollector {
             "Collecting \(description.hook)", total: description.plannedRows, completed: writer.rowCount, unit: "tokens")
         defer { progress.end() }
         while writer.rowCount < description.plannedRows {
-            let wanted = min(description.rowsPerShard, description.plannedRows - writer.rowCount)
-            let contexts = try contexts(from: packer, count: (wanted + layout.rowsPerContext - 1) / layout.rowsPerContext)
+            let contexts = try contexts(from: packer, missing: description.plannedRows - writer.rowCount)
             guard !contexts.isEmpty else { break }
             let activations = try activations(of: contexts) { done in
                 try cancellation.check()
@@ -63,7 +62,8 @@ public struct ActivationCollector {
             }
             try writer.append(
                 .init(
-                    activations: activations.activations, gradients: activations.gradients, tokens: contexts.map(\.tokens), documents: contexts.map(\.documents),
+                    activations: activations.activations, gradients: activations.gradients, tokens: contexts.map(\.tokens),
+                    documents: contexts.map(\.documents), roles: layout.dialogues == nil ? [] : contexts.map(\.roles),
                     next: contexts[contexts.count - 1].next))
         }
         guard writer.rowCount > 0 else {
@@ -88,28 +88,37 @@ public struct ActivationCollector {
         return try ActivationStoreWriter(to: folder, description: description, resuming: resuming)
     }
 
-    private func contexts(from packer: ContextPacker, count: Int) throws -> [ContextPacker.Context] {
+    /// The contexts of the next shard: until no rows are missing, or a context of full length might not fit any more.
+    private func contexts(from packer: ContextPacker, missing: Int) throws -> [ContextPacker.Context] {
         var contexts: [ContextPacker.Context] = []
-        while contexts.count < count, let context = try packer.next() { contexts.append(context) }
+        var rows = 0
+        while rows < missing, rows + layout.rowsPerContext <= description.rowsPerShard, let context = try packer.next() {
+            contexts.append(context)
+            rows += rowCount(of: context)
+        }
         return contexts
     }
 
-    /// The rows of one shard, float32 [contexts · rowsPerContext, width].
+    private func rowCount(of context: ContextPacker.Context) -> Int { context.tokens.count - layout.firstPosition }
+
+    /// The rows of one shard, float32 [rows, width].
     private func activations(of contexts: [ContextPacker.Context], _ report: (Int) throws -> Void) throws -> ActivationBatch {
-        let shape = [contexts.count * layout.rowsPerContext, description.width]
+        let shape = [contexts.reduce(0) { $0 + rowCount(of: $1) }, description.width]
         let hasGradients = description.gradientType != nil
         let rows = ActivationBatch(Tensor.uninitialized(shape), gradients: hasGradients ? Tensor.uninitialized(shape) : nil)
         var done = 0
         for start in stride(from: 0, to: contexts.count, by: batchContexts) {
             let batch = contexts[start..<min(contexts.count, start + batchContexts)].map(\.tokens)
+            let expected = [batch.count, batch[0].count, description.width]
             let found = hasGradients ? try forward(batch) : try inferenceMode { try forward(batch) }
             precondition(
-                found.activations.shape == [batch.count, layout.length, description.width] && (found.gradients != nil) == hasGradients,
-                "ActivationCollector: the network gave \(found.activations.shape), expected \([batch.count, layout.length, description.width])"
+                found.activations.shape == expected && (found.gradients != nil) == hasGradients,
+                "ActivationCollector: the network gave \(found.activations.shape), expected \(expected)"
                     + (hasGradients ? " with gradients" : " without gradients"))
-            let count = batch.count * layout.rowsPerContext
+            let perContext = batch[0].count - layout.firstPosition
+            let count = batch.count * perContext
             func keep(_ found: Tensor, in rows: Tensor) {
-                let kept = found.narrowed(axis: 1, from: layout.firstPosition, count: layout.rowsPerContext)
+                let kept = found.narrowed(axis: 1, from: layout.firstPosition, count: perContext)
                 rows.narrowed(axis: 0, from: done, count: count).copyInPlace(from: kept.reshaped([count, description.width]))
             }
             keep(found.activations, in: rows.activations)

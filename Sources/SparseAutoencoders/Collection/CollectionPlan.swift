@@ -26,8 +26,10 @@ public struct CollectionPlan: Codable, Sendable, Equatable {
         rows = contexts * perContext
         tokens = contexts * length
         shards = (rows + description.rowsPerShard - 1) / description.rowsPerShard
-        // Two int32 a token beside the activations, and a header per shard.
-        diskBytes = rows * description.rowByteCount + tokens * 8 + shards * 512
+        // Two int32 a token beside the activations, four at most with dialogues, and a header per shard.
+        diskBytes = rows * description.rowByteCount + tokens * (description.contexts?.dialogues == nil ? 8 : 16) + shards * 512
+        // Separate dialogues go through the model one by one.
+        let batchContexts = description.contexts?.hasEqualLengths ?? true ? batchContexts : 1
         let shardRows = min(rows, description.rowsPerShard)
         let numbers = description.width * (description.gradientType == nil ? 1 : 2)
         memoryBytes = shardRows * (numbers * 4 + description.rowByteCount) + batchContexts * length * numbers * 4 * 4
@@ -81,6 +83,9 @@ public enum CollectionError: Error, CustomStringConvertible, Equatable {
     case notALanguageModel(item: String, kind: String)
     case hookWithoutRows(String)
     case hookWithoutGradients(String)
+    case noChatTemplate(model: String)
+    case noDialogues(text: String)
+    case dialogueRejected(document: String, reason: String)
 
     public var description: String {
         switch self {
@@ -94,6 +99,12 @@ public enum CollectionError: Error, CustomStringConvertible, Equatable {
             "'\(item)' is of kind \(kind), not a language model: see 'condense data list --kind language-model'"
         case .hookWithoutGradients(let name):
             "gradients cannot be collected at \(name), which lies behind the blocks: use a hook in a block, or collect without --gradients"
+        case .noChatTemplate(let model):
+            "the model '\(model)' has no chat template to write dialogues in: use an instruct model, or collect plain text with --mode text"
+        case .noDialogues(let text):
+            "the text '\(text)' has no dialogues: choose a source of them, e.g. sharegpt or file.jsonl:messages, or collect with --mode text"
+        case .dialogueRejected(let document, let reason):
+            "the chat template cannot write the dialogue \(document) (\(reason)): take it out of the text or correct it"
         case .hookWithoutRows(let name):
             "\(name) has no vector for each token: use a residual stream, an attention or feed-forward output, or attn.hook_z"
         }

@@ -166,9 +166,12 @@ public final class TextDocuments: TokenizedDocuments {
         self.tokenizer = tokenizer
     }
 
-    public func next() throws -> [Int32]? {
+    public func next() throws -> TokenizedDocument? {
         // Text that spells a control token is text, not control.
-        try reader.next().map { tokenizer.encode($0.text, addSpecialTokens: false, readsControlTokens: false).map { Int32(clamping: $0) } }
+        try reader.next().map {
+            TokenizedDocument(
+                tokenizer.encode($0.text, addSpecialTokens: false, readsControlTokens: false).map { Int32(clamping: $0) })
+        }
     }
 
     public func skip(_ count: Int) throws -> Int { try reader.skip(count) }

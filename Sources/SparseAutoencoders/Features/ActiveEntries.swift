@@ -57,6 +57,8 @@ public struct FeatureSource: Sendable {
     public let store: ActivationStore
     public let contexts: Range<Int>
     let layout: ContextLayout
+    /// Rows looked at.
+    public let rowCount: Int
 
     /// - Parameter contexts: a part of the store's contexts; all if nil.
     /// - Throws: ``StoreError`` if the store's rows do not come from text or there are no such contexts.
@@ -71,8 +73,6 @@ public struct FeatureSource: Sendable {
         self.store = store
         self.contexts = contexts
         self.layout = layout
+        rowCount = try store.rows(ofContexts: contexts).count
     }
-
-    /// Rows looked at.
-    public var rowCount: Int { contexts.count * layout.rowsPerContext }
 }

@@ -84,7 +84,6 @@ public struct FeatureExamples {
         var slots = [Int32](repeating: -1, count: dictionary.dictionarySize)
         for (slot, feature) in features.enumerated() { slots[feature] = Int32(slot) }
         var collectors = features.map { FeatureActivityCollector(feature: $0, maximum: statistics.maxima[$0], settings: settings) }
-        let perContext = source.layout.rowsPerContext
 
         progress.begin("Feature contexts", total: source.rowCount, unit: "tokens")
         defer { progress.end() }
@@ -95,10 +94,10 @@ public struct FeatureExamples {
             for context in batch.tokens.indices {
                 // The entries of this context by slot, in order of position.
                 var found: [Int32: [(position: Int, value: Float)]] = [:]
-                while index < entries.rows.count, Int(entries.rows[index]) < (context + 1) * perContext {
+                while index < entries.rows.count, Int(entries.rows[index]) < batch.rowStarts[context + 1] {
                     let slot = slots[Int(entries.features[index])]
                     if slot >= 0 {
-                        let position = source.layout.firstPosition + Int(entries.rows[index]) - context * perContext
+                        let position = source.layout.firstPosition + Int(entries.rows[index]) - batch.rowStarts[context]
                         found[slot, default: []].append((position, entries.values[index]))
                     }
                     index += 1

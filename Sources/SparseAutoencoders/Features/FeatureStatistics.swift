@@ -35,7 +35,6 @@ public struct FeatureStatistics: Sendable {
         // Documents follow each other in the stream, so comparing with the last one counts each once.
         var lastContext = Array(repeating: -1, count: count)
         var lastDocument = Array(repeating: Int32(-1), count: count)
-        let layout = source.layout
 
         progress.begin("Feature statistics", total: source.rowCount, unit: "tokens")
         defer { progress.end() }
@@ -43,7 +42,7 @@ public struct FeatureStatistics: Sendable {
         try forEachEncodedBatch(of: source, with: dictionary) { batch, entries in
             try cancellation.check()
             for index in entries.rows.indices {
-                let (context, position) = Int(entries.rows[index]).quotientAndRemainder(dividingBy: layout.rowsPerContext)
+                let (context, position) = batch.location(ofRow: Int(entries.rows[index]))
                 let feature = Int(entries.features[index])
                 let value = abs(entries.values[index])
                 firingCounts[feature] += 1
@@ -54,7 +53,7 @@ public struct FeatureStatistics: Sendable {
                     lastContext[feature] = batch.firstContext + context
                     contextCounts[feature] += 1
                 }
-                let document = batch.documents[context][layout.firstPosition + position]
+                let document = batch.documents[context][position]
                 if lastDocument[feature] != document {
                     lastDocument[feature] = document
                     documentCounts[feature] += 1

@@ -3,16 +3,19 @@ import Torch
 
 /// One file of a store, memory-mapped and checked against its record.
 ///
-/// Tensors: `activations` [rows, width]; where they were collected `gradients` [rows, width]; with text also `tokens` [contexts, length] and `documents` [contexts, length],
-/// both int32: ids, and index of the document each token comes from.
+/// Tensors: `activations` [rows, width]; where they were collected `gradients` [rows, width]; with text also `tokens`
+/// and `documents` [contexts, length], both int32: ids, and index of the document each token comes from; with dialogues `roles`
+/// likewise, raw values of ``TokenRole``. Separate dialogues have one dimension, all tokens one after another, and `lengths` [contexts].
 final class ActivationShard: Sendable {
     let folder: URL
     let record: StoreIndex.Shard
     private let file: SafetensorsFile
     private let activations: SafetensorsFile.Entry
     private let gradients: SafetensorsFile.Entry?
-    private let text: (tokens: SafetensorsFile.Entry, documents: SafetensorsFile.Entry)?
+    private let text: (tokens: SafetensorsFile.Entry, documents: SafetensorsFile.Entry, roles: SafetensorsFile.Entry?)?
     private let description: StoreDescription
+    /// nil without text.
+    let contexts: ShardContexts?
 
     /// - Parameter verifyingChecksum: whether to read the whole file and compare its checksum, not only its sizes.
     /// - Throws: ``StoreError`` naming the shard.
@@ -49,10 +52,23 @@ final class ActivationShard: Sendable {
         activations = try entry("activations", description.elementType.fileType, [record.rows, description.width])
         gradients = try description.gradientType.map { try entry("gradients", $0.fileType, [record.rows, description.width]) }
         if let layout = description.contexts {
-            let shape = [record.rows / layout.rowsPerContext, layout.length]
-            text = (try entry("tokens", .int32, shape), try entry("documents", .int32, shape))
+            var shape = [record.rows / layout.rowsPerContext, layout.length]
+            if layout.hasEqualLengths {
+                contexts = ShardContexts(layout, count: shape[0])
+            } else {
+                let entry = try entry("lengths", .int32, [record.contexts ?? 0])
+                guard let found = ShardContexts(layout, lengths: Self.integers(of: entry, in: file), rows: record.rows) else {
+                    throw damaged("the lengths of its dialogues do not fit its \(record.rows) rows")
+                }
+                contexts = found
+                shape = [found.tokenCount]
+            }
+            text = (
+                try entry("tokens", .int32, shape), try entry("documents", .int32, shape),
+                layout.dialogues == nil ? nil : try entry("roles", .int32, shape)
+            )
         } else {
-            text = nil
+            (text, contexts) = (nil, nil)
         }
     }
 
@@ -97,17 +113,19 @@ final class ActivationShard: Sendable {
         return batch
     }
 
-    /// Token ids and document indices of contexts of this shard, one array per context; nil without text.
-    func text(ofContexts range: Range<Int>) -> (tokens: [[Int32]], documents: [[Int32]])? {
-        guard let text, let length = description.contexts?.length else { return nil }
+    /// The text of contexts of this shard, one array per context; nil without text.
+    func text(ofContexts range: Range<Int>) -> ContextTexts? {
+        guard let text, let contexts else { return nil }
         func read(_ entry: SafetensorsFile.Entry) -> [[Int32]] {
-            file.withBytes(of: entry) { bytes in
-                range.map { context in
-                    (0..<length).map { Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: (context * length + $0) * 4, as: Int32.self)) }
-                }
-            }
+            range.map { Self.integers(of: entry, in: file, contexts.tokens(ofContext: $0)) }
         }
-        return (read(text.tokens), read(text.documents))
+        return ContextTexts(tokens: read(text.tokens), documents: read(text.documents), roles: text.roles.map(read))
+    }
+
+    private static func integers(of entry: SafetensorsFile.Entry, in file: SafetensorsFile, _ range: Range<Int>? = nil) -> [Int32] {
+        file.withBytes(of: entry) { bytes in
+            (range ?? 0..<bytes.count / 4).map { Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)) }
+        }
     }
 }
 

@@ -5,7 +5,8 @@ public import Torch
 /// Activations on disk: a folder with `store.json` and shards in safetensors format, read by memory-mapping.
 ///
 /// Rows are numbered through all shards in the order of collection. With text, row r belongs to context
-/// r / `rowsPerContext` and stands at position `firstPosition` + r mod `rowsPerContext` of it.
+/// r / `rowsPerContext` and stands at position `firstPosition` + r mod `rowsPerContext` of it; of separate dialogues, each context
+/// has as many rows as it has positions.
 public final class ActivationStore: Sendable {
     public let folder: URL
     public let description: StoreDescription
@@ -16,6 +17,8 @@ public final class ActivationStore: Sendable {
     private let records: [StoreIndex.Shard]
     /// First row of every shard, and the number of rows at the end.
     private let starts: [Int]
+    /// First context of every shard, and the number of contexts at the end.
+    private let contextStarts: [Int]
     private let verification: Verification
     private let opened: Mutex<[ActivationShard?]>
 
@@ -44,6 +47,10 @@ public final class ActivationStore: Sendable {
             throw StoreError(folder, .incomplete(rows: rowCount, planned: description.plannedRows))
         }
         starts = index.shards.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.rows) }
+        let perContext = index.description.contexts?.rowsPerContext
+        contextStarts = index.shards.reduce(into: [0]) { starts, shard in
+            starts.append(starts[starts.count - 1] + (shard.contexts ?? perContext.map { shard.rows / $0 } ?? 0))
+        }
         self.verification = verification
         opened = Mutex(Array(repeating: nil, count: index.shards.count))
         for record in index.shards { try index.checkSize(of: record, in: folder) }
@@ -58,7 +65,7 @@ public final class ActivationStore: Sendable {
     public var byteCount: Int { records.reduce(0) { $0 + $1.bytes } }
 
     /// Number of contexts, 0 without text.
-    public var contextCount: Int { description.contexts.map { rowCount / $0.rowsPerContext } ?? 0 }
+    public var contextCount: Int { contextStarts[records.count] }
 
     /// Reads every byte of every shard and compares checksums.
     ///
@@ -77,16 +84,8 @@ public final class ActivationStore: Sendable {
         return shard
     }
 
-    /// The shard that holds a row, by binary search.
-    private func shardNumber(ofRow row: Int) -> Int {
-        var low = 0
-        var high = records.count
-        while high - low > 1 {
-            let middle = (low + high) / 2
-            if starts[middle] <= row { low = middle } else { high = middle }
-        }
-        return low
-    }
+    /// The shard that holds a row.
+    private func shardNumber(ofRow row: Int) -> Int { starts.lastIndex(notAbove: row, below: records.count) }
 
     private func require(_ rows: Range<Int>) throws {
         guard rows.lowerBound >= 0 else { throw StoreError(folder, .outOfBounds(what: "row", wanted: rows.lowerBound, count: rowCount)) }
@@ -140,9 +139,32 @@ public final class ActivationStore: Sendable {
         return result
     }
 
+    /// The rows of consecutive contexts.
+    ///
+    /// - Throws: ``StoreError``; also when the store has no text or not so many contexts.
+    public func rows(ofContexts range: Range<Int>) throws -> Range<Int> {
+        let last = contextCount
+        guard range.lowerBound >= 0, range.upperBound <= last else {
+            throw StoreError(folder, .outOfBounds(what: "context", wanted: range.upperBound - 1, count: last))
+        }
+        func start(_ context: Int) throws -> Int {
+            if context == last { return rowCount }
+            let number = contextStarts.lastIndex(notAbove: context, below: records.count)
+            let inShard = try shard(number).contexts?.firstRow(ofContext: context - contextStarts[number])
+            return starts[number] + (inShard ?? 0)
+        }
+        return try start(range.lowerBound)..<start(range.upperBound)
+    }
+
     /// Context and position of a row; nil without text.
-    public func location(ofRow row: Int) -> (context: Int, position: Int)? {
-        description.contexts.map { (row / $0.rowsPerContext, $0.firstPosition + row % $0.rowsPerContext) }
+    ///
+    /// - Throws: ``StoreError`` for damaged shards.
+    public func location(ofRow row: Int) throws -> (context: Int, position: Int)? {
+        guard let layout = description.contexts else { return nil }
+        let number = shardNumber(ofRow: row)
+        guard let contexts = try shard(number).contexts else { return nil }
+        let context = contexts.context(ofRow: row - starts[number])
+        return (contextStarts[number] + context, layout.firstPosition + row - starts[number] - contexts.firstRow(ofContext: context))
     }
 
     /// Rows with the text they come from.
@@ -152,45 +174,20 @@ public final class ActivationStore: Sendable {
         guard let layout = description.contexts else {
             throw StoreError(folder, .invalidDescription("its rows do not come from text, so they have no contexts"))
         }
-        let perContext = layout.rowsPerContext
-        let activations = try rows(range.lowerBound * perContext..<range.upperBound * perContext)
-        var tokens: [[Int32]] = []
-        var documents: [[Int32]] = []
+        let activations = try rows(rows(ofContexts: range))
+        var texts = ContextTexts(tokens: [], documents: [], roles: layout.dialogues.map { _ in [] })
         var next = range.lowerBound
         while next < range.upperBound {
-            let number = shardNumber(ofRow: next * perContext)
-            let start = starts[number] / perContext
-            let end = min(range.upperBound, starts[number + 1] / perContext)
+            let number = contextStarts.lastIndex(notAbove: next, below: records.count)
+            let start = contextStarts[number]
+            let end = min(range.upperBound, contextStarts[number + 1])
             guard let text = try shard(number).text(ofContexts: next - start..<end - start) else { break }
-            tokens += text.tokens
-            documents += text.documents
+            texts.append(text)
             next = end
         }
-        return ContextBatch(activations: activations, tokens: tokens, documents: documents, firstContext: range.lowerBound, layout: layout)
-    }
-}
-
-/// Some contexts of text with the activations of their rows.
-public struct ContextBatch {
-    /// [contexts · rowsPerContext, width], float32.
-    public let activations: Tensor
-    /// Token ids, `[contexts][length]`.
-    public let tokens: [[Int32]]
-    /// Index of the document of each token, `[contexts][length]`.
-    public let documents: [[Int32]]
-    /// Number of the first context within its store.
-    public let firstContext: Int
-    public let layout: ContextLayout
-
-    public init(activations: Tensor, tokens: [[Int32]], documents: [[Int32]], firstContext: Int, layout: ContextLayout) {
-        precondition(
-            activations.size(0) == tokens.count * layout.rowsPerContext && documents.count == tokens.count,
-            "ContextBatch of \(tokens.count) contexts with activations \(activations.shape)")
-        self.activations = activations
-        self.tokens = tokens
-        self.documents = documents
-        self.firstContext = firstContext
-        self.layout = layout
+        return ContextBatch(
+            activations: activations, tokens: texts.tokens, documents: texts.documents, roles: texts.roles, firstContext: range.lowerBound,
+            layout: layout)
     }
 }
 
@@ -226,9 +223,15 @@ extension StoreIndex {
             guard shard.file == Self.shardName(number) else {
                 throw .invalidDescription("shard \(number) is called '\(shard.file)', expected '\(Self.shardName(number))'")
             }
-            guard shard.rows > 0, isLast ? shard.rows <= description.rowsPerShard : shard.rows == description.rowsPerShard,
-                shard.rows % perContext == 0, shard.bytes >= 0
-            else { throw .invalidDescription("\(shard.file) cannot have \(shard.rows) rows and \(shard.bytes) bytes") }
+            // Shards of separate dialogues end where the next one might not fit.
+            let isFilled =
+                description.contexts?.hasEqualLengths ?? true
+                ? (isLast ? shard.rows <= description.rowsPerShard : shard.rows == description.rowsPerShard)
+                    && shard.rows % perContext == 0 && shard.contexts == nil
+                : shard.rows <= description.rowsPerShard && (1...max(1, shard.rows)).contains(shard.contexts ?? 0)
+            guard shard.rows > 0, isFilled, shard.bytes >= 0 else {
+                throw .invalidDescription("\(shard.file) cannot have \(shard.rows) rows and \(shard.bytes) bytes")
+            }
         }
     }
 

@@ -19,15 +19,19 @@ public final class ActivationStoreWriter {
         /// Token ids and document indices, `[contexts][length]`; empty without text.
         public var tokens: [[Int32]]
         public var documents: [[Int32]]
+        /// What each token is, `[contexts][length]`; empty without dialogues.
+        public var roles: [[TokenRole]]
         /// Where the text continues.
         public var next: TextCursor?
 
         public init(
-            activations: Tensor, gradients: Tensor? = nil, tokens: [[Int32]] = [], documents: [[Int32]] = [], next: TextCursor? = nil
+            activations: Tensor, gradients: Tensor? = nil, tokens: [[Int32]] = [], documents: [[Int32]] = [], roles: [[TokenRole]] = [],
+            next: TextCursor? = nil
         ) {
             batch = ActivationBatch(activations, gradients: gradients)
             self.tokens = tokens
             self.documents = documents
+            self.roles = roles
             self.next = next
         }
     }
@@ -83,9 +87,11 @@ public final class ActivationStoreWriter {
             shard.activations.shape == [rows, description.width] && rows > 0 && rows <= description.rowsPerShard,
             "append: shard of shape \(shard.activations.shape), expected at most [\(description.rowsPerShard), \(description.width)]")
         if let layout = description.contexts {
+            let expected = shard.tokens.reduce(0) { $0 + $1.count - layout.firstPosition }
             precondition(
-                rows == shard.tokens.count * layout.rowsPerContext && shard.documents.count == shard.tokens.count,
-                "append: \(rows) rows for \(shard.tokens.count) contexts of \(layout.rowsPerContext) rows")
+                rows == expected && shard.documents.count == shard.tokens.count
+                    && shard.roles.count == (layout.dialogues == nil ? 0 : shard.tokens.count),
+                "append: \(rows) rows for \(shard.tokens.count) contexts with \(expected) rows")
         }
         let name = StoreIndex.shardName(index.shards.count)
         precondition(
@@ -100,7 +106,8 @@ public final class ActivationStoreWriter {
         let bytes = try MappedBytes(path: url.path(percentEncoded: false))
         index.shards.append(
             StoreIndex.Shard(
-                file: name, rows: rows, bytes: bytes.count, checksum: ActivationShard.checksum(bytes.buffer), next: shard.next))
+                file: name, rows: rows, bytes: bytes.count, checksum: ActivationShard.checksum(bytes.buffer),
+                contexts: description.contexts.flatMap { $0.hasEqualLengths ? nil : shard.tokens.count }, next: shard.next))
         try writeIndex()
     }
 
@@ -138,12 +145,21 @@ public final class ActivationStoreWriter {
     private func textItems(_ shard: Shard) -> [SafetensorsWriter.Item] {
         guard let layout = description.contexts else { return [] }
         func integers(_ name: String, _ rows: [[Int32]]) -> SafetensorsWriter.Item {
-            precondition(rows.allSatisfy { $0.count == layout.length }, "append: \(name) of contexts that are not \(layout.length) long")
-            return SafetensorsWriter.Item(name: name, elementType: .int32, shape: [rows.count, layout.length]) { write in
+            precondition(
+                zip(rows, shard.tokens).allSatisfy { $0.count == $1.count && (!layout.hasEqualLengths || $0.count == layout.length) },
+                "append: \(name) of contexts that are not \(layout.length) long")
+            let shape = layout.hasEqualLengths ? [rows.count, layout.length] : [rows.reduce(0) { $0 + $1.count }]
+            return SafetensorsWriter.Item(name: name, elementType: .int32, shape: shape) { write in
                 for row in rows { try row.map(\.littleEndian).withUnsafeBytes(write) }
             }
         }
-        return [integers("tokens", shard.tokens), integers("documents", shard.documents)]
+        var items = [integers("tokens", shard.tokens), integers("documents", shard.documents)]
+        if layout.dialogues != nil { items.append(integers("roles", shard.roles.map { $0.map(\.rawValue) })) }
+        if !layout.hasEqualLengths {
+            let lengths = shard.tokens.map { Int32($0.count).littleEndian }
+            items.append(.init(name: "lengths", elementType: .int32, shape: [lengths.count]) { try lengths.withUnsafeBytes($0) })
+        }
+        return items
     }
 
     private func writeIndex() throws {

@@ -2,7 +2,7 @@ public import Torch
 
 /// Endless batches of a store's rows in random order, with bounded memory.
 ///
-/// An epoch visits every row once. Blocks of consecutive rows (the contexts, or 128 rows without text) are put in random
+/// An epoch visits every row once. Blocks of consecutive rows (the contexts, or 128 rows without text or of separate dialogues) are put in random
 /// order over the whole store; as many as fit are read into a mixing buffer, whose rows are put in random order again.
 /// So a buffer holds contexts from everywhere, and reading stays in pieces of one context.
 ///
@@ -43,7 +43,7 @@ public final class ShuffledActivations: ActivationSource {
         self.rows = rows
         hasGradients = withGradients
         self.device = device
-        blockLength = store.description.contexts?.rowsPerContext ?? 128
+        blockLength = store.description.contexts.flatMap { $0.hasEqualLengths ? $0.rowsPerContext : nil } ?? 128
         blocksPerBuffer = max(1, bufferRows / blockLength)
         position = ActivationPosition(seed: seed)
     }

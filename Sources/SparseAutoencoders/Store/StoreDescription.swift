@@ -74,7 +74,7 @@ public struct StoreDescription: Codable, Sendable, Equatable {
 
     /// Where a row of a shard comes from, for messages.
     func place(ofRow row: Int) -> String {
-        guard let contexts else { return "counted from 0" }
+        guard let contexts, contexts.hasEqualLengths else { return "counted from 0" }
         return "context \(row / contexts.rowsPerContext) of the shard, position \(contexts.firstPosition + row % contexts.rowsPerContext)"
     }
 
@@ -93,6 +93,9 @@ public struct StoreDescription: Codable, Sendable, Equatable {
             "contexts.firstPosition must be below the length \(contexts.length), found \(contexts.firstPosition)")
         try require(
             contexts.documentLimit ?? 1 > 0, "contexts.documentLimit must be positive, found \(contexts.documentLimit ?? 0)")
+        try require(
+            contexts.dialogues?.ngramLength ?? 1 > 0,
+            "contexts.dialogues.ngramLength must be positive, found \(contexts.dialogues?.ngramLength ?? 0)")
         try require(
             rowsPerShard % contexts.rowsPerContext == 0,
             "rowsPerShard must be a multiple of the \(contexts.rowsPerContext) rows of a context, found \(rowsPerShard)")
@@ -116,8 +119,9 @@ public struct ModelIdentity: Codable, Sendable, Equatable {
 ///
 /// Documents are tokenised one after another, each ended by the separator token, and the stream is cut into contexts of
 /// equal length; what does not fill the last one is left out. A context therefore may hold pieces of several documents.
+/// Separate dialogues have a context each, as long as the dialogue.
 public struct ContextLayout: Codable, Sendable, Equatable {
-    /// Tokens per context, a beginning-of-sequence token included.
+    /// Tokens per context, a beginning-of-sequence token included; of separate dialogues at most, what is longer is cut.
     public var length: Int
     /// The token every context begins with; nil if there is none.
     public var beginningToken: Int32?
@@ -129,17 +133,53 @@ public struct ContextLayout: Codable, Sendable, Equatable {
     /// Tokens taken from the beginning of each document at most, so that a few long ones do not fill a small store;
     /// nil takes all.
     public var documentLimit: Int?
+    /// How dialogues were written; nil for plain text.
+    public var dialogues: DialogueLayout?
 
-    public init(length: Int, beginningToken: Int32?, separatorToken: Int32?, firstPosition: Int, documentLimit: Int? = nil) {
+    public init(
+        length: Int, beginningToken: Int32?, separatorToken: Int32?, firstPosition: Int, documentLimit: Int? = nil,
+        dialogues: DialogueLayout? = nil
+    ) {
         self.length = length
         self.beginningToken = beginningToken
         self.separatorToken = separatorToken
         self.firstPosition = firstPosition
         self.documentLimit = documentLimit
+        self.dialogues = dialogues
     }
 
-    /// Rows that each context gives.
+    /// Rows that each context gives; of separate dialogues at most.
     public var rowsPerContext: Int { length - firstPosition }
+
+    /// Whether all contexts are equally long: those of separate dialogues are not.
+    public var hasEqualLengths: Bool { dialogues?.arrangement != .separate }
+}
+
+/// How dialogues, written in a model's chat template, became contexts.
+public struct DialogueLayout: Codable, Sendable, Equatable {
+    public var arrangement: Arrangement
+    /// CRC-32C of the template, so that another one under the same model's name is noticed.
+    public var templateDigest: String
+    /// Words of the sequences of which none may appear in two dialogues; nil if dialogues were not compared.
+    public var ngramLength: Int?
+
+    public enum Arrangement: String, Codable, Sendable {
+        /// One dialogue a context, as in the tuning of instruct models.
+        case separate
+        /// Dialogues joined and cut into contexts of equal length.
+        case joined
+    }
+
+    public init(arrangement: Arrangement, templateDigest: String, ngramLength: Int? = nil) {
+        self.arrangement = arrangement
+        self.templateDigest = templateDigest
+        self.ngramLength = ngramLength
+    }
+}
+
+/// What a token of a dialogue is: text of the chat template, or of somebody's message.
+public enum TokenRole: Int32, Codable, Sendable, CaseIterable {
+    case template, system, user, assistant
 }
 
 /// Where in a sequence of documents the next token comes from.
@@ -169,6 +209,8 @@ struct StoreIndex: Codable, Equatable {
         var bytes: Int
         /// CRC-32C of the whole file, hexadecimal.
         var checksum: String
+        /// Contexts of the file, where they are not equally long.
+        var contexts: Int?
         /// Where the text continues after this shard.
         var next: TextCursor?
     }

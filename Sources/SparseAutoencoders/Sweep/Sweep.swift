@@ -23,7 +23,7 @@ public func sweep(
 ) throws -> [SweepOutcome] {
     let store = try ActivationStore(at: URL(filePath: configuration.store, directoryHint: .isDirectory))
     let source = try ShuffledActivations(
-        store, rows: store.trainingRows(heldOut: configuration.heldOut), seed: settings.seed, bufferRows: configuration.bufferRows)
+        store, rows: try store.trainingRows(heldOut: configuration.heldOut), seed: settings.seed, bufferRows: configuration.bufferRows)
     let arms = try configuration.arms().flatMap { arm in
         configuration.seeds.map { seed in
             (arm, TrainingArm(arm.training, seed: seed, name: configuration.seeds.count > 1 ? "\(arm.name)-seed-\(seed)" : arm.name))

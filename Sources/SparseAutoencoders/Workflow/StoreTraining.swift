@@ -29,10 +29,12 @@ extension ActivationStore {
     }
 
     /// The rows before the held-out contexts; without text, before the same part of the rows.
-    func trainingRows(heldOut fraction: Double) -> Range<Int> {
+    ///
+    /// - Throws: ``StoreError`` for damaged shards.
+    func trainingRows(heldOut fraction: Double) throws -> Range<Int> {
         guard fraction > 0 else { return 0..<rowCount }
-        guard let layout = description.contexts else { return 0..<max(1, rowCount - Int(Double(rowCount) * fraction)) }
-        return 0..<max(layout.rowsPerContext, heldOutContexts(fraction).lowerBound * layout.rowsPerContext)
+        guard description.contexts != nil else { return 0..<max(1, rowCount - Int(Double(rowCount) * fraction)) }
+        return try rows(ofContexts: 0..<max(min(1, contextCount), heldOutContexts(fraction).lowerBound))
     }
 
     /// Where the rows come from, for the autoencoder's configuration.
@@ -52,7 +54,7 @@ public func trainOnStore(
 ) throws -> SparseAutoencoder {
     let store = try ActivationStore(at: URL(filePath: configuration.store, directoryHint: .isDirectory))
     let source = try ShuffledActivations(
-        store, rows: store.trainingRows(heldOut: configuration.heldOut), seed: settings.seed, bufferRows: configuration.bufferRows)
+        store, rows: try store.trainingRows(heldOut: configuration.heldOut), seed: settings.seed, bufferRows: configuration.bufferRows)
     return try trainSparseAutoencoder(
         configuration.training, on: source, seed: settings.seed, origin: store.origin, run: run, progress: progress,
         cancellation: cancellation)

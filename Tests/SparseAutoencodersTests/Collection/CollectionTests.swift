@@ -7,12 +7,13 @@ import Torch
 
 /// Documents given as arrays of ids.
 final class ListedDocuments: TokenizedDocuments {
-    private let documents: [[Int32]]
+    private let documents: [TokenizedDocument]
     private var position = 0
 
-    init(_ documents: [[Int32]]) { self.documents = documents }
+    init(_ documents: [[Int32]]) { self.documents = documents.map { TokenizedDocument($0) } }
+    init(_ documents: [TokenizedDocument]) { self.documents = documents }
 
-    func next() throws -> [Int32]? {
+    func next() throws -> TokenizedDocument? {
         guard position < documents.count else { return nil }
         position += 1
         return documents[position - 1]

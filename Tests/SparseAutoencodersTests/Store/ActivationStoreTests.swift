@@ -25,7 +25,7 @@ import Torch
         #expect(batch.tokens == (3..<9).map { context in (0..<5).map { Int32(100 * context + $0) } })
         #expect(batch.documents.map { $0[0] } == [1, 2, 2, 3, 3, 4])
         #expect(batch.activations.isEqual(to: try store.rows(12..<36)))
-        let location = try #require(store.location(ofRow: 14))
+        let location = try #require(try store.location(ofRow: 14))
         #expect(location.context == 3 && location.position == 3)
     }
 
