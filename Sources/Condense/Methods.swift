@@ -15,6 +15,7 @@ public enum Methods {
         VariationalSAE.self,
         MatchingPursuitSAE.self,
         FeatureChoice.self,
+        FASTTraining.self,
     ]
 
     /// The method with a name.

@@ -112,6 +112,29 @@ import Testing
         #expect(other.status != 0 && other.errors.contains("matchingPursuit"), "\(other.errors)")
     }
 
+    @Test func fromDialoguesToErrorsOfSpecialTokens() throws {
+        let program = try CondenseProgram()
+        let lines = (0..<40).map { number in
+            let answer = (0..<(3 + number % 5)).map { "The answer to question \(number) has part \($0)." }.joined(separator: " ")
+            return #"{"messages":[{"role":"user","content":"What is \#(number)?"},{"role":"assistant","content":"\#(answer)"}]}"#
+        }
+        try lines.joined(separator: "\n").write(to: program.url("chats.jsonl"), atomically: true, encoding: .utf8)
+        let collected = try program.run(
+            "sae", "collect", "--mode", "dialogues", "--text", "chats.jsonl:messages", "--hook", "blocks.2.hook_resid_post", "--out", "store",
+            "--tokens", "100000", "--context-length", "64", "--shard-megabytes", "1", "--quiet", "--json")
+        Self.expectSuccess(collected)
+        #expect(try Self.object(collected.output)["rows"] as? Int ?? 0 > 40 * 30)
+        Self.expectSuccess(try program.run(Self.train + ["--k", "8", "--steps", "60", "--out", "run", "--quiet"]))
+        let evaluated = try program.run("sae", "eval", "run", "--store", "store", "--held-out", "0.2", "--loss-contexts", "2", "--quiet", "--json")
+        Self.expectSuccess(evaluated)
+        let dialogues = try #require(try Self.object(evaluated.output)["dialogues"] as? [String: Any])
+        let errors = try #require(dialogues["errors"] as? [[String: Any]])
+        let special = try #require(errors.first { $0["group"] as? String == "ordinarySpecial" })
+        // <|im_start|> and <|im_end|> around three messages, and the words for roles; the first position is left out.
+        #expect(special["dialogueCount"] as? Int == 8 && special["tokenCount"] as? Int ?? 0 >= 8 * 5)
+        #expect(special["perDialogue"] as? Double ?? 0 > 0)
+    }
+
     @Test func interruptedTrainingContinuesToTheSameBits() async throws {
         let program = try CondenseProgram()
         Self.expectSuccess(try program.run(Self.collect + ["store", "--quiet"]))

@@ -70,6 +70,15 @@ public enum AutoencoderReport {
                 ["KL score", number(loss.klScore), "(KL_ablated − KL_SAE) / KL_ablated"],
             ]
         }
+        if let dialogues = evaluation.dialogues {
+            rows += dialogues.errors.filter { $0.tokenCount > 0 }.map { error in
+                [
+                    "MSE, \(error.group.title)", number(error.perDialogue),
+                    "per dimension, mean within dialogues, then over them; log₂ \(number(error.log2PerDialogue)); over all tokens "
+                        + "\(number(error.perToken)) (\(formatCount(error.tokenCount)) tokens)",
+                ]
+            }
+        }
         return Table(columns: [.text("Measure"), .number("Value"), .text("Definition")], rows: rows)
     }
 

@@ -10,6 +10,8 @@ public struct StoreEvaluation: Codable, Sendable, Equatable {
     public var outlierCount = 0
     /// nil if no model was given.
     public var loss: LossRecovered?
+    /// Errors by kind of token, of stores of separate dialogues; nil if no model was given.
+    public var dialogues: DialogueMetrics?
 
     /// - Parameters:
     ///   - contexts: contexts of the store to measure on, best some that were not trained on.
@@ -24,6 +26,9 @@ public struct StoreEvaluation: Codable, Sendable, Equatable {
         let outliers = try source.forEachOrdinaryBatch("Evaluating reconstruction", progress, cancellation) { evaluation.add($0) }
         outlierCount = outliers.count
         reconstruction = evaluation.metrics
+        dialogues = try model.flatMap { model in
+            try Self.dialogueMetrics(of: dictionary, on: source, model: model, maximumNorm: outliers.norm, cancellation: cancellation)
+        }
         guard let model else { return }
 
         let layout = source.layout
@@ -33,13 +38,28 @@ public struct StoreEvaluation: Codable, Sendable, Equatable {
         let first = source.contexts.lowerBound
         let contexts = first..<min(source.contexts.upperBound, first + max(1, lossContexts))
         progress.begin("Evaluating inside the model", total: contexts.count, unit: "contexts")
-        for start in stride(from: first, to: contexts.upperBound, by: 4) {
+        // Dialogues of different lengths go through the model one by one.
+        let together = layout.hasEqualLengths ? 4 : 1
+        for start in stride(from: first, to: contexts.upperBound, by: together) {
             try cancellation.check()
-            let tokens = try source.store.contexts(start..<min(contexts.upperBound, start + 4)).tokens
-            try inModel.add(tokenTensor(tokens))
-            progress.update(min(contexts.count, start + 4 - first))
+            let tokens = try source.store.contexts(start..<min(contexts.upperBound, start + together)).tokens
+            if tokens[0].count > 1 { try inModel.add(tokenTensor(tokens)) }
+            progress.update(min(contexts.count, start + together - first))
         }
         progress.end()
         loss = inModel.result
+    }
+
+    /// nil where contexts are no separate dialogues.
+    private static func dialogueMetrics(
+        of dictionary: any ActivationDictionary, on source: FeatureSource, model: TextModel, maximumNorm: Double?, cancellation: Cancellation
+    ) throws -> DialogueMetrics? {
+        guard !source.layout.hasEqualLengths, let special = SpecialTokens(of: model.tokenizer) else { return nil }
+        let evaluation = DialogueEvaluation(of: dictionary, special: special, maximumNorm: maximumNorm)
+        for context in source.contexts {
+            try cancellation.check()
+            evaluation.add(try source.store.contexts(context..<context + 1))
+        }
+        return evaluation.metrics
     }
 }
