@@ -79,9 +79,12 @@ let package = Package(
             exclude: [
                 "AbsTopK/README.md",
                 "Baselines/README.md",
+                "FAST/README.md",
                 "FeatureChoice/README.md",
                 "MatchingPursuit/README.md",
+                "Probing/README.md",
                 "TopAFA/README.md",
+                "Variational/README.md",
             ]),
         library("Condense", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions"]),
         library("CondenseTesting", ["Torch", "TorchNN"]),

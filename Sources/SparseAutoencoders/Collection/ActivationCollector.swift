@@ -53,6 +53,30 @@ public struct ActivationCollector {
         progress.begin(
             "Collecting \(description.hook)", total: description.plannedRows, completed: writer.rowCount, unit: "tokens")
         defer { progress.end() }
+        do {
+            try fill(writer, from: packer, progress: progress, cancellation: cancellation)
+        } catch where writer.rowCount == 0 && !(error is RunInterrupted) {
+            // Text that cannot be used leaves nothing behind.
+            writer.discard()
+            throw error
+        }
+        guard writer.rowCount > 0 else {
+            writer.discard()
+            throw CollectionError.textTooShort(tokens: packer.tokenCount, contextLength: layout.length)
+        }
+        try writer.finish()
+        progress.update(writer.rowCount)
+        if writer.rowCount < description.plannedRows {
+            progress.message(
+                "the text ended after \(formatCount(writer.rowCount)) of \(formatCount(description.plannedRows)) activations")
+        }
+        return try ActivationStore(at: folder)
+    }
+
+    /// Appends shards until the planned rows are there or the text ends.
+    private func fill(
+        _ writer: ActivationStoreWriter, from packer: ContextPacker, progress: any ProgressReporter, cancellation: Cancellation
+    ) throws {
         while writer.rowCount < description.plannedRows {
             let contexts = try contexts(from: packer, missing: description.plannedRows - writer.rowCount)
             guard !contexts.isEmpty else { break }
@@ -66,17 +90,6 @@ public struct ActivationCollector {
                     documents: contexts.map(\.documents), roles: layout.dialogues == nil ? [] : contexts.map(\.roles),
                     next: contexts[contexts.count - 1].next))
         }
-        guard writer.rowCount > 0 else {
-            writer.discard()
-            throw CollectionError.textTooShort(tokens: packer.tokenCount, contextLength: layout.length)
-        }
-        try writer.finish()
-        progress.update(writer.rowCount)
-        if writer.rowCount < description.plannedRows {
-            progress.message(
-                "the text ended after \(formatCount(writer.rowCount)) of \(formatCount(description.plannedRows)) activations")
-        }
-        return try ActivationStore(at: folder)
     }
 
     private func openWriter(resuming: Bool, progress: any ProgressReporter) throws -> ActivationStoreWriter {

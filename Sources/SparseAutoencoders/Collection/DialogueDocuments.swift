@@ -88,7 +88,9 @@ extension Tokenizer {
         for turn in turns {
             let content = turn.content.utf8.drop { isSpace($0) }
             let trimmed = Array(content.reversed().drop { isSpace($0) }.reversed())
-            guard !trimmed.isEmpty, let found = rendered.firstRange(of: trimmed, from: start) else { continue }
+            guard !trimmed.isEmpty,
+                let found = rendered.firstRange(of: Array(turn.content.utf8), from: start) ?? rendered.firstRange(of: trimmed, from: start)
+            else { continue }
             let role: TokenRole =
                 switch turn.role {
                 case .system: .system

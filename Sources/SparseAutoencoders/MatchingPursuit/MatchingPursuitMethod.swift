@@ -1,5 +1,4 @@
 public import Experiments
-package import Torch
 
 /// Features picked one after another from what is left, for dictionaries of correlated and hierarchical features.
 public enum MatchingPursuitSAE: Method {

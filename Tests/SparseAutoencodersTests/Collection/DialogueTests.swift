@@ -90,15 +90,15 @@ import Torch
         }
     }
 
-    @Test(arguments: [7, 11]) func resumedCollectionHasTheSameBytes(batchesPerAttempt: Int) throws {
+    @Test(arguments: [11, 14]) func resumedCollectionHasTheSameBytes(batchesPerAttempt: Int) throws {
         _ = try collector("whole", rows: 150).run()
         for attempt in 0..<40 {
             let cancellation = Cancellation()
             var batches = 0
             let collector = collector("resumed", rows: 150) { _ in
                 batches += 1
-                // A shard holds at most 31 dialogues of one row.
-                if batches == batchesPerAttempt + 24 { cancellation.cancel() }
+                // More than the dialogues of any shard, fewer than those of the store.
+                if batches == batchesPerAttempt { cancellation.cancel() }
             }
             do {
                 _ = try collector.run(resuming: true, cancellation: cancellation)
@@ -176,7 +176,7 @@ import Torch
         func text(_ role: TokenRole) -> String {
             tokenizer.decode(zip(document.tokens, document.roles).compactMap { $1 == role ? Int($0) : nil }, skipSpecialTokens: false)
         }
-        #expect(text(.user).hasPrefix("Hello there.") && text(.user).hasSuffix("Hello"))
+        #expect(text(.user) == " Hello there.\nHello")
         #expect(text(.assistant) == "Hello! user, what is it?")
         #expect(text(.template).components(separatedBy: "<|im_end|>").count == 5)
         #expect(text(.template).contains("assistant") && !text(.template).contains("Hello"))
