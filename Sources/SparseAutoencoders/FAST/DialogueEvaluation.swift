@@ -75,15 +75,15 @@ public final class DialogueEvaluation {
         return groups
     }
 
-    /// What was measured so far.
+    /// What was measured so far; groups without tokens are left out.
     public var metrics: DialogueMetrics {
         DialogueMetrics(
-            errors: TokenGroup.allCases.map { group in
-                let sum = sums[group] ?? Sum()
+            errors: TokenGroup.allCases.compactMap { group in
+                guard let sum = sums[group] else { return nil }
                 return DialogueMetrics.GroupError(
                     group: group, tokenCount: sum.tokens, dialogueCount: sum.dialogues,
                     perDialogue: sum.dialogueMeans / Double(sum.dialogues), perToken: sum.error / Double(sum.tokens))
-            }, l0: activeSum / Double(ordinaryCount))
+            }, l0: activeSum / Double(max(1, ordinaryCount)))
     }
 }
 
