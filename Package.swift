@@ -81,6 +81,7 @@ let package = Package(
                 "Baselines/README.md",
                 "FAST/README.md",
                 "FeatureChoice/README.md",
+                "Gradient/README.md",
                 "MatchingPursuit/README.md",
                 "Probing/README.md",
                 "TopAFA/README.md",

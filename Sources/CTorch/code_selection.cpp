@@ -3,6 +3,7 @@
 // exists as a whole, and the gradient touches selected features alone.
 //
 //   topk_linear         in each row the k largest positive u, or the k of largest magnitude
+//   gradient_topk_linear  the same k of u > 0, by u·(base + scale·|g·atom|) for a gradient g of each row
 //   threshold_linear    all u above 0, or above a threshold of each feature; or by magnitude
 //   batch_topk_linear   the `count` largest positive u of all rows together; or by magnitude
 #include "code_selection.h"
@@ -10,6 +11,7 @@
 #include <ATen/Dispatch.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/topk.h>
 #include <torch/library.h>
 
@@ -73,6 +75,66 @@ Selected topkLinearCPU(const Tensor &input_, const Tensor &weight, const Optiona
     const scalar_t *b = bias.defined() ? constData<scalar_t>(bias) : nullptr;
     auto select = isSigned ? selectRows<scalar_t, true> : selectRows<scalar_t, false>;
     select(input, weight, b, k, values.mutable_data_ptr<scalar_t>(), indices.mutable_data_ptr<int64_t>());
+  });
+  return {values, indices};
+}
+
+// MARK: k entries a row by their effect on a loss
+
+struct Scoring {
+  Tensor gradient, atoms, scales;  // [rows, width], [features, width], [features]
+  double base;
+
+  void check(const Tensor &input, const Tensor &weight) const {
+    TORCH_CHECK(gradient.dim() == 2 && gradient.size(0) == input.size(0), "gradient ", gradient.sizes(), " and input ", input.sizes(), " differ in rows");
+    TORCH_CHECK(atoms.dim() == 2 && atoms.size(0) == weight.size(0) && atoms.size(1) == gradient.size(1), "atoms ", atoms.sizes(), " do not fit the gradient ", gradient.sizes(), " and ", weight.size(0), " features");
+    TORCH_CHECK(scales.dim() == 1 && scales.size(0) == weight.size(0), "the scales must have one entry for each of ", weight.size(0), " features");
+  }
+};
+
+template <typename T>
+bool isZero(const T *numbers, int64_t count) {
+  return std::all_of(numbers, numbers + count, [](T value) { return value == 0; });
+}
+
+// Both products exist for a block of features alone; scores take the place of the second.
+template <typename T>
+void selectRowsScored(const Tensor &input, const Tensor &weight, const T *bias, const Scoring &scoring, int64_t k, T *values, int64_t *indices) {
+  const int64_t rowBlock = std::max(rowChunk, std::min(input.size(0), selectionBytes / (32 * (k + scanBlock))));
+  Selector<T, false> selector(std::min(rowBlock, input.size(0)), k);
+  const int64_t features = weight.size(0), width = scoring.gradient.size(1);
+  const T *gradient = ct::constData<T>(scoring.gradient), *scales = ct::constData<T>(scoring.scales);
+  Tensor buffer = at::empty({std::min(rowBlock, input.size(0)) * std::min(features, productFeatures)}, input.options());
+  forEachProduct<T>(input, weight, rowBlock, [&](const T *pre, int64_t row, int64_t height, int64_t feature, int64_t count) {
+    Tensor effects = buffer.narrow(0, 0, height * count).view({height, count});
+    at::mm_out(effects, scoring.gradient.narrow(0, row, height), scoring.atoms.narrow(0, feature, count).t());
+    T *scores = effects.mutable_data_ptr<T>();
+    if (feature == 0) selector.reset();
+    const bool isLast = feature + count == features;
+    const T *b = bias ? bias + feature : nullptr;
+    ct::parallelChunks(height, rowChunk, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        // Without any gradient features are compared by size alone.
+        const T base = scoring.base == 0 && isZero(gradient + (row + r) * width, width) ? T(1) : T(scoring.base);
+        ct::scoreByEffect(scores + r * count, pre + r * count, b, scales + feature, base, count);
+        selector.scanScored(r, scores + r * count, pre + r * count, b, feature, count);
+        if (isLast) selector.finish(r, values + (row + r) * k, indices + (row + r) * k);
+      }
+    });
+  });
+}
+
+Selected gradientTopkLinearCPU(const Tensor &input_, const Tensor &weight, const OptionalTensor &bias_, const Tensor &gradient, const Tensor &atoms, const Tensor &scales, int64_t k, double base) {
+  checkLinear(input_, weight, bias_);
+  checkK(weight, k);
+  const Scoring scoring{gradient.contiguous(), atoms.contiguous(), scales.contiguous(), base};
+  scoring.check(input_, weight);
+  const Tensor input = input_.contiguous();
+  const Tensor bias = bias_ ? bias_->contiguous() : Tensor();
+  Tensor values = at::empty({input.size(0), k}, input.options()), indices = at::empty({input.size(0), k}, input.options().dtype(at::kLong));
+  AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "condense::gradient_topk_linear", [&] {
+    const scalar_t *b = bias.defined() ? ct::constData<scalar_t>(bias) : nullptr;
+    selectRowsScored<scalar_t>(input, weight, b, scoring, k, values.mutable_data_ptr<scalar_t>(), indices.mutable_data_ptr<int64_t>());
   });
   return {values, indices};
 }
@@ -214,6 +276,16 @@ Selected topkLinearComposite(const Tensor &input, const Tensor &weight, const Op
   return {values.clamp_min(0), indices};
 }
 
+Selected gradientTopkLinearComposite(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, const Tensor &gradient, const Tensor &atoms, const Tensor &scales, int64_t k, double base) {
+  const Tensor pre = preActivations(input, weight, bias).clamp_min(0);
+  checkK(weight, k);
+  Scoring{gradient, atoms, scales, base}.check(input, weight);
+  Tensor bases = at::full({gradient.size(0), 1}, base, gradient.options());
+  if (base == 0) bases = gradient.ne(0).any(1, true).logical_not().to(gradient.scalar_type());
+  const Tensor indices = std::get<1>((pre * (at::mm(gradient, atoms.t()).abs() * scales + bases)).topk(k, 1));
+  return {pre.gather(1, indices), indices};
+}
+
 RaggedSelected thresholdLinearComposite(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, const OptionalTensor &threshold, bool isSigned) {
   const Tensor pre = preActivations(input, weight, bias), size = isSigned ? pre.abs() : pre;
   return entriesWhere(threshold ? size.gt(*threshold) : size.gt(0), pre);
@@ -239,6 +311,17 @@ Selected topkLinearAutograd(const Tensor &input, const Tensor &weight, const Opt
   return {results[0], results[1]};
 }
 
+// Which features are kept is a constant: nothing flows back to gradient, atoms and scales.
+Selected gradientTopkLinearAutograd(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, const Tensor &gradient, const Tensor &atoms, const Tensor &scales, int64_t k, double base) {
+  static auto op = ct::operatorNamed<Selected(const Tensor &, const Tensor &, const OptionalTensor &, const Tensor &, const Tensor &, const Tensor &, int64_t, double)>("condense::gradient_topk_linear");
+  const SelectedLinear::Select select = [&]() -> RaggedSelected {
+    auto [values, indices] = op.call(input, weight, bias, gradient, atoms, scales, k, base);
+    return {values, indices, Tensor()};
+  };
+  auto results = SelectedLinear::apply(input, weight, bias, select);
+  return {results[0], results[1]};
+}
+
 RaggedSelected thresholdLinearAutograd(const Tensor &input, const Tensor &weight, const OptionalTensor &bias, const OptionalTensor &threshold, bool isSigned) {
   static auto op = operatorNamed<RaggedSelected(const Tensor &, const Tensor &, const OptionalTensor &, const OptionalTensor &, bool)>("condense::threshold_linear");
   const SelectedLinear::Select select = [&] { return op.call(input, weight, bias, threshold, isSigned); };
@@ -257,24 +340,28 @@ RaggedSelected batchTopkLinearAutograd(const Tensor &input, const Tensor &weight
 
 TORCH_LIBRARY_FRAGMENT(condense, library) {
   library.def("topk_linear(Tensor input, Tensor weight, Tensor? bias, int k, bool signed) -> (Tensor, Tensor)");
+  library.def("gradient_topk_linear(Tensor input, Tensor weight, Tensor? bias, Tensor gradient, Tensor atoms, Tensor scales, int k, float base) -> (Tensor, Tensor)");
   library.def("threshold_linear(Tensor input, Tensor weight, Tensor? bias, Tensor? threshold, bool signed) -> (Tensor, Tensor, Tensor)");
   library.def("batch_topk_linear(Tensor input, Tensor weight, Tensor? bias, int count, bool signed) -> (Tensor, Tensor, Tensor)");
 }
 
 TORCH_LIBRARY_IMPL(condense, CPU, library) {
   library.impl("topk_linear", topkLinearCPU);
+  library.impl("gradient_topk_linear", gradientTopkLinearCPU);
   library.impl("threshold_linear", thresholdLinearCPU);
   library.impl("batch_topk_linear", batchTopkLinearCPU);
 }
 
 TORCH_LIBRARY_IMPL(condense, CompositeExplicitAutograd, library) {
   library.impl("topk_linear", topkLinearComposite);
+  library.impl("gradient_topk_linear", gradientTopkLinearComposite);
   library.impl("threshold_linear", thresholdLinearComposite);
   library.impl("batch_topk_linear", batchTopkLinearComposite);
 }
 
 TORCH_LIBRARY_IMPL(condense, Autograd, library) {
   library.impl("topk_linear", topkLinearAutograd);
+  library.impl("gradient_topk_linear", gradientTopkLinearAutograd);
   library.impl("threshold_linear", thresholdLinearAutograd);
   library.impl("batch_topk_linear", batchTopkLinearAutograd);
 }

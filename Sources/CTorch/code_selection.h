@@ -40,6 +40,7 @@ T sizeOf(T value) { return Signed ? std::abs(value) : value; }
 template <typename T, bool Signed>
 struct Selector {
   struct Entry {
+    T size;   // what entries are compared by
     T value;
     int64_t index;
   };
@@ -57,7 +58,7 @@ struct Selector {
 
   static T size(T value) { return sizeOf<Signed>(value); }
   static bool before(const Entry &a, const Entry &b) {
-    return size(a.value) > size(b.value) || (size(a.value) == size(b.value) && a.index < b.index);
+    return a.size > b.size || (a.size == b.size && a.index < b.index);
   }
 
   // Looks at `count` numbers of a row, whose indices start at `first`.
@@ -71,8 +72,20 @@ struct Selector {
       if (found == 0) continue;
       for (int64_t i = 0; i < length; ++i) {
         const T value = b ? x[i] + b[i] : x[i];
-        if (size(value) > thresholds[row]) kept[counts[row]++] = {value, first + start + i};
+        if (size(value) > thresholds[row]) kept[counts[row]++] = {size(value), value, first + start + i};
       }
+      if (counts[row] >= 2 * k) shrink(row);
+    }
+  }
+
+  // Likewise for numbers that are compared by scores of their own.
+  void scanScored(int64_t row, const T *scores, const T *numbers, const T *bias, int64_t first, int64_t count) {
+    Entry *kept = entries.data() + row * capacity;
+    for (int64_t start = 0; start < count; start += scanBlock) {
+      const int64_t length = std::min(scanBlock, count - start);
+      if (countAbove(scores + start, nullptr, thresholds[row], length) == 0) continue;
+      for (int64_t i = start; i < start + length; ++i)
+        if (scores[i] > thresholds[row]) kept[counts[row]++] = {scores[i], bias ? numbers[i] + bias[i] : numbers[i], first + i};
       if (counts[row] >= 2 * k) shrink(row);
     }
   }
@@ -94,7 +107,7 @@ struct Selector {
     Entry *kept = entries.data() + row * capacity;
     std::nth_element(kept, kept + (k - 1), kept + counts[row], before);
     counts[row] = k;
-    thresholds[row] = size(kept[k - 1].value);
+    thresholds[row] = kept[k - 1].size;
   }
 };
 

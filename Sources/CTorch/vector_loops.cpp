@@ -44,6 +44,12 @@
     }                                                                                           \
     return found;                                                                               \
   }                                                                                             \
+  CT_VECTORIZED void scoreByEffect(T *s, const T *x, const T *bias, const T *scales, T base, int64_t count) { \
+    for (int64_t i = 0; i < count; ++i) {                                                       \
+      const T value = bias == nullptr ? x[i] : x[i] + bias[i];                                  \
+      s[i] = (value > 0 ? value : 0) * (base + scales[i] * std::abs(s[i]));                     \
+    }                                                                                           \
+  }                                                                                             \
   CT_VECTORIZED T maximum(const T *x, int64_t count) {                                          \
     CT_LANES(T) int64_t i = 0;                                                                  \
     for (; i + lanes <= count; i += lanes)                                                      \

@@ -25,6 +25,10 @@ int32_t countMagnitudeAbove(const double *x, const double *bias, double threshol
 int32_t countAboveEach(const float *x, const float *bias, const float *thresholds, int64_t count);
 int32_t countAboveEach(const double *x, const double *bias, const double *thresholds, int64_t count);
 
+// s = max(x + bias, 0)·(base + scale·|s|), each with a scale of its own; `bias` may be null.
+void scoreByEffect(float *s, const float *x, const float *bias, const float *scales, float base, int64_t count);
+void scoreByEffect(double *s, const double *x, const double *bias, const double *scales, double base, int64_t count);
+
 // The largest of some numbers; -infinity if none is a number.
 float maximum(const float *x, int64_t count);
 double maximum(const double *x, int64_t count);

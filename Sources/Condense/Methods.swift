@@ -16,6 +16,7 @@ public enum Methods {
         MatchingPursuitSAE.self,
         FeatureChoice.self,
         FASTTraining.self,
+        GradientSAE.self,
     ]
 
     /// The method with a name.

@@ -27,6 +27,9 @@ struct SAEEvaluateCommand: ParsableCommand {
     @Flag(help: "Leave out the loss inside the model.")
     var reconstructionOnly = false
 
+    @Flag(help: "Let a gradient autoencoder choose features by the gradients of the loss; an upper bound, since they know the next tokens.")
+    var withGradients = false
+
     @OptionGroup(title: "Computation") var compute: ComputeOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -40,13 +43,14 @@ struct SAEEvaluateCommand: ParsableCommand {
         let sae = try SAESession.autoencoder(autoencoder)
         let activations = try SAESession.store(store)
         try sae.check(activations)
+        if withGradients { try sae.checkGradients(activations) }
         let model = reconstructionOnly ? nil : try SAESession.model(activations.description.model.name, settings: settings, output: output)
         let progress = output.progress()
         let cancellation = Interrupts.cancellation()
         let evaluation = try SAESession.interruptible("nothing was written", progress) {
             try StoreEvaluation(
                 of: sae, on: FeatureSource(activations, contexts: activations.heldOutContexts(heldOut)), model: model,
-                lossContexts: lossContexts, progress: progress, cancellation: cancellation)
+                usesGradients: withGradients, lossContexts: lossContexts, progress: progress, cancellation: cancellation)
         }
         if output.json { return try Terminal.printJSON(evaluation) }
         let table = AutoencoderReport.metricTable(evaluation)

@@ -116,6 +116,45 @@ import Torch
         #expect(columns.indices.scalars(as: Int.self) == [0, 1, 0] && columns.offsets![2].item() == 3)
     }
 
+    /// Features that are chosen by u·(base + scale·|g·a|), against the dense composition.
+    @Test(arguments: cases, [1.0, 0]) func gradientTopKEqualsDenseComposition(_ size: Case, _ base: Double) {
+        let x = normal([size.rows, size.width]), weight = normal([size.features, size.width]), bias = normal([size.features])
+        let gradient = normal([size.rows, size.width + 2]), atoms = normal([size.features, size.width + 2])
+        let scales = normal([size.features]).abs()
+        let pre = x.linear(weight: weight, bias: bias).relu()
+        let scores = pre * (gradient.linear(weight: atoms).abs() * scales + base)
+        let indices = scores.topK(size.k).indices
+        let expected = Tensor.zeros(like: pre).scatterAdding(pre.gatheredElements(at: indices), at: indices)
+        let code = x.gradientTopKLinear(
+            weight: weight, bias: bias, gradient: gradient, atoms: atoms, scales: scales, k: size.k, base: base)
+        #expect(code.dense().isClose(to: expected, relative: 1e-12, absolute: 1e-12))
+        let found = scores.gatheredElements(at: code.indices) * code.values.notEquals(0).to(dtype: .float64)
+        #expect(found.sorted(descending: true).values.isClose(to: found, relative: 1e-12), "scores come in falling order")
+    }
+
+    @Test func withoutEffectGradientTopKIsTopKBitForBit() {
+        let x = normal([33, 24], .float32), weight = normal([5_000, 24], .float32), bias = normal([5_000], .float32)
+        let gradient = normal([33, 24], .float32), none = Tensor.zeros(like: x), ones = Tensor.ones([5_000])
+        let plain = x.topKLinear(weight: weight, bias: bias, k: 12)
+        func scored(_ gradient: Tensor, _ scales: Tensor, base: Double = 1) -> SparseCode {
+            x.gradientTopKLinear(weight: weight, bias: bias, gradient: gradient, atoms: weight, scales: scales, k: 12, base: base)
+        }
+        for code in [scored(gradient, ones * 0), scored(none, ones), scored(none, ones, base: 0)] {
+            #expect(code.values.isEqual(to: plain.values) && code.indices.isEqual(to: plain.indices))
+        }
+        let code = scored(gradient, ones)
+        #expect(!code.indices.isEqual(to: plain.indices))
+        for same in [scored(-gradient, ones), scored(gradient * 8, ones / 8)] {
+            #expect(same.values.isEqual(to: code.values) && same.indices.isEqual(to: code.indices))
+        }
+        let all = x.linear(weight: weight, bias: bias)
+        #expect(code.values.isClose(to: all.gatheredElements(at: code.indices), relative: 1e-5, absolute: 1e-5), "values are u itself")
+        let threads = Engine.threadCount
+        defer { Engine.threadCount = threads }
+        Engine.threadCount = 1
+        #expect(scored(gradient, ones).values.isEqual(to: code.values))
+    }
+
     @Test func negativeActivationsAreNoFeatures() {
         let x = Tensor([[1.0], [-1.0]]), weight = Tensor([[1.0], [-1.0], [2.0]])
         #expect(x.topKLinear(weight: weight, k: 3).values.scalars(as: Double.self) == [2, 1, 0, 1, 0, 0])
@@ -127,12 +166,15 @@ import Torch
     }
 
     enum Selection: CaseIterable {
-        case topK, signedTopK, threshold, batchTopK, columnTopK
+        case topK, signedTopK, gradientTopK, threshold, batchTopK, columnTopK
 
         func callAsFunction(_ x: Tensor, _ weight: Tensor, _ bias: Tensor, k: Int) -> SparseCode {
             switch self {
             case .topK: x.topKLinear(weight: weight, bias: bias, k: k)
             case .signedTopK: x.topKLinear(weight: weight, bias: bias, k: k, signed: true)
+            case .gradientTopK:
+                x.gradientTopKLinear(
+                    weight: weight, bias: bias, gradient: x.detached().flipped(axes: [1]), atoms: weight.detached(), scales: bias.detached().abs(), k: k)
             case .threshold: x.thresholdLinear(weight: weight, bias: bias, threshold: Tensor.full([weight.size(0)], 2, dtype: .float64))
             case .batchTopK: x.batchTopKLinear(weight: weight, bias: bias, count: k * x.size(0))
             case .columnTopK: x.columnTopKLinear(weight: weight, bias: bias, budgets: Tensor.arange(0, weight.size(0)).remainder(dividingBy: 2 * k))
@@ -197,6 +239,8 @@ import Torch
         let message = { (body: () -> Void) in #expect(throws: TorchError.self) { try withTorchErrors(body) }?.message ?? "" }
         #expect(message { _ = x.topKLinear(weight: atoms, k: 5) }.contains("k is 5 but there are 4 features"))
         #expect(message { _ = x.topKLinear(weight: Tensor.ones([4, 2]), k: 1) }.contains("differ in width"))
+        let wide = { _ = x.gradientTopKLinear(weight: atoms, gradient: Tensor.ones([2, 2]), atoms: atoms, scales: Tensor.ones([4]), k: 1) }
+        #expect(message(wide).contains("do not fit the gradient"))
         let outside = SparseCode(values: Tensor.ones([1, 1]), indices: Tensor([4], shape: [1, 1]), featureCount: 4)
         #expect(message { _ = outside.decoded(atoms: atoms) }.contains("index out of range"))
         let falling = SparseCode(values: Tensor.ones([2]), indices: Tensor([0, 1]), offsets: Tensor([0, 3, 2]), featureCount: 4)

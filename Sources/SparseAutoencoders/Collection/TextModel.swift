@@ -123,8 +123,7 @@ public final class TextModel {
 
     /// Activations of contexts as ``activations(at:contexts:)``, with the gradients of the summed next-token cross-entropies.
     ///
-    /// The graph of the blocks behind the hook is kept for a few contexts at a time: about 0.4 MB a token for SmolLM2-135M's middle
-    /// hook.
+    /// The graph of the blocks behind the hook is kept for a few contexts at a time, so that memory does not grow with their number.
     public func activationsWithGradients(at hook: HookPoint, contexts: [[Int32]]) throws -> ActivationBatch {
         let tokens = tokenTensor(contexts)
         let together = max(1, Self.gradientTokens / max(1, tokens.size(1)))

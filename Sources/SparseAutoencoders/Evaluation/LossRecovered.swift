@@ -82,8 +82,10 @@ public final class LossRecoveredEvaluation {
         ablation = meanActivation == nil ? .zero : .mean
     }
 
-    /// - Parameter tokens: int64, shape [B, T] with T > 1; the last token of each row has no next one and is only context.
-    public func add(_ tokens: Tensor) throws {
+    /// - Parameters:
+    ///   - tokens: int64, shape [B, T] with T > 1; the last token of each row has no next one and is only context.
+    ///   - other: takes the dictionary's place for these tokens, e.g. itself with their gradients.
+    public func add(_ tokens: Tensor, by other: (any ActivationDictionary)? = nil) throws {
         precondition(tokens.rank == 2 && tokens.size(1) > 1, "LossRecovered: tokens [B, T] with T > 1 are needed, found \(tokens.shape)")
         try withoutGradients {
             func sparing(_ change: @escaping (Tensor) -> Tensor) -> (Tensor) -> Tensor {
@@ -96,7 +98,7 @@ public final class LossRecoveredEvaluation {
             let reference = logProbabilities(try model.logits(for: tokens, replacing: nil))
             let spliced = try model.logits(for: tokens, replacing: sparing { [dictionary] activations in
                 let rows = activations.reshaped([-1, activations.size(-1)])
-                return dictionary.reconstruct(rows).output.reshaped(activations.shape)
+                return (other ?? dictionary).reconstruct(rows).output.reshaped(activations.shape)
             })
             add(logProbabilities(spliced), reference, targets, to: &reconstructed)
             let without = try model.logits(for: tokens, replacing: sparing { [meanActivation] activations in

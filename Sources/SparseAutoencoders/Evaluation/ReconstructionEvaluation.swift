@@ -47,9 +47,10 @@ public final class ReconstructionEvaluation {
     public init(of dictionary: any ActivationDictionary) { self.dictionary = dictionary }
 
     /// Encodes, decodes and counts inputs of shape [B, D].
-    public func add(_ batch: Tensor) {
+    /// - Parameter other: takes the dictionary's place for this batch, e.g. itself with the batch's gradients.
+    public func add(_ batch: Tensor, by other: (any ActivationDictionary)? = nil) {
         withoutGradients {
-            let reconstruction = dictionary.reconstruct(batch)
+            let reconstruction = (other ?? dictionary).reconstruct(batch)
             add(input: batch, reconstruction)
         }
     }

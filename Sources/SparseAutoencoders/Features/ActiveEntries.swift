@@ -75,4 +75,10 @@ public struct FeatureSource: Sendable {
         self.layout = layout
         rowCount = try store.rows(ofContexts: contexts).count
     }
+
+    /// The rows of some contexts of the store.
+    func rows(ofContexts range: Range<Int>, withGradients: Bool) throws -> ActivationBatch {
+        let rows = try store.rows(ofContexts: range)
+        return withGradients ? try store.rowsWithGradients(rows) : ActivationBatch(try store.rows(rows))
+    }
 }

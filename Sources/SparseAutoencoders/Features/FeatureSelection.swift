@@ -69,6 +69,7 @@ public enum FeatureError: Error, CustomStringConvertible, Equatable {
     case widthMismatch(dictionary: Int, activations: Int)
     case hookMismatch(dictionary: String, activations: String)
     case deadFeature(Int)
+    case choosesWithoutGradients(String)
 
     public var description: String {
         switch self {
@@ -79,6 +80,8 @@ public enum FeatureError: Error, CustomStringConvertible, Equatable {
             "the autoencoder was trained on \(dictionary), but these activations come from \(activations): use the same hook and model"
         case .deadFeature(let index):
             "feature \(index) is never active on this text: choose another, or give more text"
+        case .choosesWithoutGradients(let encoder):
+            "an autoencoder of kind \(encoder) does not choose features by gradients: measure it without them, or train one of gradientTopK"
         }
     }
 }

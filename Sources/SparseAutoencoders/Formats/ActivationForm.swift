@@ -25,6 +25,7 @@ enum ActivationForm {
         switch (model.encoder, configuration.inference) {
         case (let encoder as TopKEncoder, .threshold): self = .batchTopK(encoder.k, threshold: configuration.threshold)
         case (let encoder as TopKEncoder, .asTrained): self = .topK(encoder.k, threshold: configuration.threshold)
+        case (let encoder as GradientTopKEncoder, .asTrained): self = .topK(encoder.settings.k, threshold: configuration.threshold)
         case (let encoder as BatchTopKEncoder, _):
             guard let threshold = configuration.threshold else {
                 throw refusal("its batchtopk codes depend on the whole batch and it has no threshold; estimate one while training")

@@ -30,7 +30,7 @@ public struct EncoderKind: Sendable, Equatable {
     static let all: [any EncoderSettings.Type] = [
         ReLUEncoder.Settings.self, TopKEncoder.Settings.self, BatchTopKEncoder.Settings.self, JumpReLUEncoder.Settings.self,
         GatedEncoder.Settings.self, AbsTopKEncoder.Settings.self, AFAEncoder.Settings.self, MatchingPursuitEncoder.Settings.self,
-        VariationalEncoder.Settings.self, FeatureChoiceEncoder.Settings.self,
+        VariationalEncoder.Settings.self, FeatureChoiceEncoder.Settings.self, GradientTopKEncoder.Settings.self,
     ]
 
     public var name: String { type(of: settings).name }

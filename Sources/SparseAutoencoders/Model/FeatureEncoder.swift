@@ -27,12 +27,16 @@ public struct EncodingContext {
     public var atoms: Tensor
     /// Whether codes are made as in training, where they may depend on the rest of the batch or on chance.
     public var isTraining: Bool
+    /// The derivative of the network's loss with respect to each input in its own scale, [B, D], for encoders that choose features
+    /// by it; nil where it is not known.
+    public var gradients: Tensor?
     /// Source of noise, for encoders that want some.
     public var generator: RandomGenerator?
 
-    public init(atoms: Tensor, isTraining: Bool = false, generator: RandomGenerator? = nil) {
+    public init(atoms: Tensor, isTraining: Bool = false, gradients: Tensor? = nil, generator: RandomGenerator? = nil) {
         self.atoms = atoms
         self.isTraining = isTraining
+        self.gradients = gradients
         self.generator = generator
     }
 }

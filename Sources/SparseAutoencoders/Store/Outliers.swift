@@ -8,12 +8,18 @@ extension Tensor {
     func outlierNorm(factor: Double = 10) -> Double { factor * norm(axes: [1]).median().item() }
 
     /// The rows with a norm up to a limit; all if none is. Rows that are not finite stay, to be found by whoever computes with them.
-    func rows(ofNormAtMost limit: Double?) -> Tensor {
+    func rows(ofNormAtMost limit: Double?) -> Tensor { ActivationBatch(self).rows(ofNormAtMost: limit).activations }
+}
+
+extension ActivationBatch {
+    /// As for tensors, with the gradients that belong to the rows.
+    func rows(ofNormAtMost limit: Double?) -> ActivationBatch {
         guard let limit else { return self }
-        let norms = norm(axes: [1])
+        let norms = activations.norm(axes: [1])
         let isOrdinary = (norms .<= limit).logicalOr(norms.isFinite().logicalNot())
         guard isOrdinary.all().item() == 0, isOrdinary.any().item() != 0 else { return self }
-        return gathered(indices: isOrdinary.nonzeroIndices().reshaped([-1]))
+        let indices = isOrdinary.nonzeroIndices().reshaped([-1])
+        return mapped { $0.gathered(indices: indices) }
     }
 }
 
@@ -23,17 +29,18 @@ extension FeatureSource {
     /// - Throws: ``StoreError``, `RunInterrupted`, what `body` throws.
     @discardableResult
     func forEachOrdinaryBatch(
-        _ task: String, _ progress: any ProgressReporter, _ cancellation: Cancellation, _ body: (Tensor) throws -> Void
+        _ task: String, withGradients: Bool = false, _ progress: any ProgressReporter, _ cancellation: Cancellation,
+        _ body: (ActivationBatch) throws -> Void
     ) throws -> (count: Int, norm: Double?) {
         var norm: Double?
         var count = 0
         progress.begin(task, total: contexts.count, unit: "contexts")
         for start in stride(from: contexts.lowerBound, to: contexts.upperBound, by: 16) {
             try cancellation.check()
-            let rows = try store.contexts(start..<min(contexts.upperBound, start + 16)).activations
-            norm = norm ?? rows.outlierNorm()
+            let rows = try rows(ofContexts: start..<min(contexts.upperBound, start + 16), withGradients: withGradients)
+            norm = norm ?? rows.activations.outlierNorm()
             let ordinary = rows.rows(ofNormAtMost: norm)
-            count += rows.size(0) - ordinary.size(0)
+            count += rows.activations.size(0) - ordinary.activations.size(0)
             try body(ordinary)
             progress.update(start - contexts.lowerBound)
         }

@@ -22,13 +22,14 @@ public func sweep(
     progress: any ProgressReporter, cancellation: Cancellation
 ) throws -> [SweepOutcome] {
     let store = try ActivationStore(at: URL(filePath: configuration.store, directoryHint: .isDirectory))
-    let source = try ShuffledActivations(
-        store, rows: try store.trainingRows(heldOut: configuration.heldOut), seed: settings.seed, bufferRows: configuration.bufferRows)
     let arms = try configuration.arms().flatMap { arm in
         configuration.seeds.map { seed in
             (arm, TrainingArm(arm.training, seed: seed, name: configuration.seeds.count > 1 ? "\(arm.name)-seed-\(seed)" : arm.name))
         }
     }
+    let source = try ShuffledActivations(
+        store, rows: try store.trainingRows(heldOut: configuration.heldOut), seed: settings.seed, bufferRows: configuration.bufferRows,
+        withGradients: arms.contains { $0.1.configuration.architecture.variant.needsGradients })
     let models = try trainSparseAutoencoders(
         arms.map(\.1), on: source, origin: store.origin, task: "Training \(arms.count) autoencoders", run: run, progress: progress,
         cancellation: cancellation)

@@ -50,7 +50,7 @@ public struct NormAgreement: Sendable {
         cancellation: Cancellation = Cancellation()
     ) throws {
         self.init(of: model)
-        try source.forEachOrdinaryBatch("Comparing norms", progress, cancellation) { add($0, of: model) }
+        try source.forEachOrdinaryBatch("Comparing norms", progress, cancellation) { add($0.activations, of: model) }
     }
 
     /// Measures more rows, shape [B, D].

@@ -9,6 +9,10 @@ public protocol SAEVariant: Codable, Sendable, Equatable {
     init()
     /// The encoder of the model while it is trained.
     var encoder: EncoderKind { get }
+    /// The same with what depends on data, given the first activations.
+    func encoder(for start: ActivationBatch) -> EncoderKind
+    /// Whether activations must come with gradients of the network's loss.
+    var needsGradients: Bool { get }
     /// What keeps codes from shrinking while atoms grow.
     var atomConstraint: AtomConstraint { get }
     /// How the model starts.
@@ -35,6 +39,8 @@ public protocol SAEVariant: Codable, Sendable, Equatable {
 
 /// What TopK and its relatives have in common.
 extension SAEVariant {
+    public func encoder(for start: ActivationBatch) -> EncoderKind { encoder }
+    public var needsGradients: Bool { false }
     public var atomConstraint: AtomConstraint { .unitNorm }
     public var start: ModelStart { ModelStart() }
     public var thresholdRule: ThresholdRule? { nil }
@@ -127,7 +133,7 @@ public struct SAEArchitecture: Sendable, Equatable {
     static let all: [any SAEVariant.Type] = [
         TopKSettings.self, ReLUSettings.self, BatchTopKSettings.self, MatryoshkaSettings.self, JumpReLUSettings.self, GatedSettings.self,
         PAnnealSettings.self, AbsTopKSettings.self, TopAFASettings.self, MatchingPursuitSettings.self,
-        VariationalSettings.self, MutualChoiceSettings.self, FeatureChoiceSettings.self,
+        VariationalSettings.self, MutualChoiceSettings.self, FeatureChoiceSettings.self, GradientTopKSettings.self,
     ]
 
     public static func topK(_ settings: TopKSettings) -> SAEArchitecture { SAEArchitecture(settings) }

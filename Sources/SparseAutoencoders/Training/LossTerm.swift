@@ -20,9 +20,11 @@ public struct TrainingPass {
     public let deadFeatures: Tensor?
 
     /// Runs the model on normalised rows.
-    /// - Parameter deadFeatures: told the code, gives the features that count as dead.
+    /// - Parameters:
+    ///   - gradients: of the network's loss with respect to the rows in their own scale, for encoders that choose by them.
+    ///   - deadFeatures: told the code, gives the features that count as dead.
     public init(
-        _ model: SparseAutoencoder, input: Tensor, step: Int, generator: RandomGenerator? = nil,
+        _ model: SparseAutoencoder, input: Tensor, gradients: Tensor? = nil, step: Int, generator: RandomGenerator? = nil,
         deadFeatures: (FeatureCode) -> Tensor? = { _ in nil }
     ) {
         self.model = model
@@ -30,7 +32,7 @@ public struct TrainingPass {
         self.input = input
         encoderInput = model.encoderInput(input)
         encoding = model.encoder.encode(
-            encoderInput, in: EncodingContext(atoms: model.atoms, isTraining: true, generator: generator))
+            encoderInput, in: EncodingContext(atoms: model.atoms, isTraining: true, gradients: gradients, generator: generator))
         reconstruction = model.decodeNormalized(encoding.code)
         error = input - reconstruction
         self.deadFeatures = deadFeatures(encoding.code)

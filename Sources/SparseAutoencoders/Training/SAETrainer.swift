@@ -42,25 +42,27 @@ public final class SAETrainer {
 
     /// A model initialised from the configuration and data.
     /// - Parameters:
-    ///   - start: activations from which input scale and b_dec are chosen, usually the first batch, shape [N, D].
+    ///   - start: activations from which input scale and b_dec are chosen, usually the first batch, shape [N, D]; with gradients for
+    ///     architectures that need them.
     ///   - seed: of the initial weights and of resampling.
     ///   - origin: where the activations come from, kept with the model.
-    /// - Throws: `ConfigurationError` for settings that make no sense; ``TrainingError`` if `start` is not finite.
+    /// - Throws: `ConfigurationError` for settings that make no sense; ``TrainingError`` if `start` is not finite or lacks gradients.
     public init(
-        _ configuration: SAETrainingConfiguration, start: Tensor, seed: UInt64, origin: ActivationOrigin? = nil
+        _ configuration: SAETrainingConfiguration, start batch: ActivationBatch, seed: UInt64, origin: ActivationOrigin? = nil
     ) throws {
         try configuration.validate()
-        try configuration.checkArchitecture(inputSize: start.size(1))
-        guard start.isFinite().all().item() != 0 else { throw TrainingError.activationsNotFinite(step: 0) }
-        normLimit = configuration.outlierNorm.map { start.outlierNorm(factor: $0) }
-        let start = start.rows(ofNormAtMost: normLimit)
+        try configuration.checkArchitecture(inputSize: batch.activations.size(1))
+        guard batch.activations.isFinite().all().item() != 0 else { throw TrainingError.activationsNotFinite(step: 0) }
+        try configuration.checkGradients(of: batch)
+        normLimit = configuration.outlierNorm.map { batch.activations.outlierNorm(factor: $0) }
+        let ordinary = batch.rows(ofNormAtMost: normLimit), start = ordinary.activations
         self.configuration = configuration
         generator = RandomGenerator(seed: seed, device: start.device)
         let variant = configuration.architecture.variant
         let normalization = configuration.normalization.resolved(for: start)
         let model = SparseAutoencoder(
             configuration: SparseAutoencoderConfiguration(
-                encoder: variant.encoder, inputSize: start.size(1), dictionarySize: configuration.dictionarySize,
+                encoder: variant.encoder(for: ordinary), inputSize: start.size(1), dictionarySize: configuration.dictionarySize,
                 normalization: normalization, subtractsDecoderBias: configuration.subtractsDecoderBias, origin: origin),
             atomNorm: variant.start.atomNorm, encoderScale: variant.start.encoderScale, dtype: start.dtype, generator: generator)
         withoutGradients {
@@ -79,19 +81,32 @@ public final class SAETrainer {
         thresholdEstimate = variant.thresholdRule.map { ThresholdEstimate($0, steps: configuration.steps) }
     }
 
-    /// One optimiser step.
-    /// - Parameter batch: activations in their own scale, shape [B, D].
+    /// A model initialised from the configuration and activations of shape [N, D].
+    public convenience init(
+        _ configuration: SAETrainingConfiguration, start: Tensor, seed: UInt64, origin: ActivationOrigin? = nil
+    ) throws {
+        try self.init(configuration, start: ActivationBatch(start), seed: seed, origin: origin)
+    }
+
+    /// One optimiser step on activations in their own scale, shape [B, D].
     /// - Throws: ``TrainingError`` if the loss is not a number; the model is then as it was before.
     @discardableResult
-    public func step(_ batch: Tensor) throws -> Report {
+    public func step(_ batch: Tensor) throws -> Report { try step(ActivationBatch(batch)) }
+
+    /// One optimiser step.
+    /// - Parameter batch: activations in their own scale; with gradients for architectures that need them.
+    /// - Throws: ``TrainingError`` if the loss is not a number or gradients are missing; the model is then as it was before.
+    @discardableResult
+    public func step(_ batch: ActivationBatch) throws -> Report {
+        try configuration.checkGradients(of: batch)
         configuration.architecture.variant.prepare(model, step: step, plan: plan)
         let rows = normalizedRows(of: batch)
-        let pass = TrainingPass(model, input: rows, step: step, generator: generator) { dead.note($0) }
+        let pass = TrainingPass(model, input: rows.activations, gradients: rows.gradients, step: step, generator: generator) { dead.note($0) }
         let terms = lossTerms.compactMap { term in term.loss(pass).map { (term.name, loss: $0) } }
         let loss = terms.dropFirst().reduce(terms[0].loss) { $0 + $1.loss }
         let value = loss.item()
         guard value.isFinite else {
-            let batchIsFinite = batch.isFinite().all().item() != 0
+            let batchIsFinite = batch.activations.isFinite().all().item() != 0
             throw batchIsFinite ? TrainingError.diverged(step: step) : .activationsNotFinite(step: step)
         }
         model.zeroGradients()
@@ -100,7 +115,7 @@ public final class SAETrainer {
         optimizer.step(learningRateFactor: configuration.learningRateFactor(at: step))
         if configuration.architecture.variant.atomConstraint == .unitNorm { AtomPasses.normalizeRows(model.atoms) }
         step += 1
-        tokensSeen += batch.size(0)
+        tokensSeen += batch.activations.size(0)
         resampleIfDue(pass)
         weightAverage?.update()
         thresholdEstimate?.note(pass.code, step: step)
@@ -110,9 +125,13 @@ public final class SAETrainer {
             deadFeatures: dead.count)
     }
 
-    /// A batch without outliers, in the scale of the model.
-    func normalizedRows(of batch: Tensor) -> Tensor {
-        withoutGradients { model.configuration.normalization.normalize(batch.rows(ofNormAtMost: normLimit)).rows }
+    /// A batch without outliers, its activations in the scale of the model.
+    func normalizedRows(of batch: ActivationBatch) -> ActivationBatch {
+        withoutGradients {
+            var rows = batch.rows(ofNormAtMost: normLimit)
+            rows.activations = model.configuration.normalization.normalize(rows.activations).rows
+            return rows
+        }
     }
 
     /// Removes what would only change atom norms, then limits the norm of all gradients together.
@@ -162,11 +181,20 @@ extension SAETrainingConfiguration.Normalization {
     }
 }
 
+extension SAETrainingConfiguration {
+    /// - Throws: ``TrainingError/gradientsMissing(architecture:)``.
+    func checkGradients(of batch: ActivationBatch) throws(TrainingError) {
+        if architecture.variant.needsGradients, batch.gradients == nil { throw .gradientsMissing(architecture: architecture.name) }
+    }
+}
+
 /// Training that cannot go on.
 public enum TrainingError: Error, CustomStringConvertible, Equatable {
     /// The loss is not a number although the activations are.
     case diverged(step: Int)
     case activationsNotFinite(step: Int)
+    /// The architecture chooses features by gradients, and the activations have none.
+    case gradientsMissing(architecture: String)
     /// A checkpoint of another model or configuration.
     case foreignCheckpoint(problem: String)
 
@@ -176,6 +204,8 @@ public enum TrainingError: Error, CustomStringConvertible, Equatable {
             "the loss is not a number at step \(step); lower learningRate or check the normalization of the activations"
         case .activationsNotFinite(let step):
             "the batch of step \(step) holds activations that are not finite numbers; collect them anew"
+        case .gradientsMissing(let architecture):
+            "\(architecture) needs the gradients of the model's loss with the activations: collect them with 'condense sae collect --gradients'"
         case .foreignCheckpoint(let problem):
             "the checkpoint does not fit this run: \(problem); resume with the configuration it was written with"
         }

@@ -40,14 +40,14 @@ public func trainSparseAutoencoders(
     for arm in arms { try arm.configuration.validate() }
     // The first rows choose input scale and b_dec; they are served again for training.
     let beginning = source.position
-    let group = try TrainingGroup(arms, start: try source.next(max(batchSize, 8_192)), origin: origin)
+    let group = try TrainingGroup(arms, start: try source.nextBatch(max(batchSize, 8_192)), origin: origin)
     source.position = beginning
     if let checkpoint = run?.resumedFrom { source.position = try group.restore(from: checkpoint) }
 
     let configuration = group.configuration
     progress.begin(task, total: configuration.steps, completed: group.step, unit: "steps")
     while group.step < configuration.steps {
-        let detail = try group.step(try source.next(batchSize)) { try run?.log($0, step: $1) }
+        let detail = try group.step(try source.nextBatch(batchSize)) { try run?.log($0, step: $1) }
         progress.update(group.step, detail: detail)
         let isDue = configuration.checkpointEvery.map { group.step % $0 == 0 } ?? false
         if isDue || cancellation.isCancelled {
@@ -68,10 +68,10 @@ extension SAETrainer.Report {
 
 extension SAETrainer {
     /// What is logged of a step, measured on its batch with the weights after it.
-    func metrics(of report: Report, batch: Tensor) -> [String: Double] {
+    func metrics(of report: Report, batch: ActivationBatch) -> [String: Double] {
         withoutGradients {
-            let rows = normalizedRows(of: batch)
-            let pass = TrainingPass(model, input: rows, step: step)
+            let batch = normalizedRows(of: batch), rows = batch.activations
+            let pass = TrainingPass(model, input: rows, gradients: batch.gradients, step: step)
             let variance = (rows - rows.mean(axis: 0)).squared().sum().item()
             var values = [
                 "train/loss": report.loss, "train/gradient_norm": report.gradientNorm, "train/dead": Double(report.deadFeatures),

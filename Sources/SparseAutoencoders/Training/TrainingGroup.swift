@@ -34,7 +34,7 @@ struct TrainingGroup {
 
     /// - Parameter start: the first activations, shape [N, D].
     /// - Throws: `ConfigurationError` if the arms do not take the same batches.
-    init(_ arms: [TrainingArm], start: Tensor, origin: ActivationOrigin?) throws {
+    init(_ arms: [TrainingArm], start: ActivationBatch, origin: ActivationOrigin?) throws {
         for (key, value) in [("steps", \SAETrainingConfiguration.steps), ("batchSize", \.batchSize)] {
             let values = Set(arms.map { $0.configuration[keyPath: value] })
             try ConfigurationError.require(
@@ -47,7 +47,7 @@ struct TrainingGroup {
     /// One step of every trainer.
     /// - Parameter log: takes the metrics when they are due.
     /// - Returns: a few words for the progress bar.
-    func step(_ batch: Tensor, log: ([String: Double], _ step: Int) throws -> Void) throws -> String {
+    func step(_ batch: ActivationBatch, log: ([String: Double], _ step: Int) throws -> Void) throws -> String {
         let reports = try trainers.map { try $0.step(batch) }
         if step % configuration.logEvery == 0 || step == configuration.steps {
             var values: [String: Double] = [:]

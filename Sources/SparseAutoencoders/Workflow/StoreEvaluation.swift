@@ -1,4 +1,5 @@
 public import Experiments
+internal import Networks
 import Torch
 
 /// How well a dictionary rebuilds a store's activations, and what putting its reconstructions into the model costs.
@@ -16,14 +17,20 @@ public struct StoreEvaluation: Codable, Sendable, Equatable {
     /// - Parameters:
     ///   - contexts: contexts of the store to measure on, best some that were not trained on.
     ///   - model: the store's model for the loss; nil measures reconstruction alone.
+    ///   - usesGradients: whether an autoencoder that chooses by gradients gets them, those of the store and those of the model's loss:
+    ///     an upper bound, since they know the next tokens.
     ///   - lossContexts: the loss is measured on at most so many of the contexts, since it costs three passes of the whole model.
     /// - Throws: ``StoreError``, `RunInterrupted`.
     public init(
-        of dictionary: any ActivationDictionary, on source: FeatureSource, model: TextModel?, lossContexts: Int = 64,
-        progress: any ProgressReporter = SilentProgress(), cancellation: Cancellation = Cancellation()
+        of dictionary: any ActivationDictionary, on source: FeatureSource, model: TextModel?, usesGradients: Bool = false,
+        lossContexts: Int = 64, progress: any ProgressReporter = SilentProgress(),
+        cancellation: Cancellation = Cancellation()
     ) throws {
+        let autoencoder = usesGradients ? dictionary as? SparseAutoencoder : nil
         let evaluation = ReconstructionEvaluation(of: dictionary)
-        let outliers = try source.forEachOrdinaryBatch("Evaluating reconstruction", progress, cancellation) { evaluation.add($0) }
+        let outliers = try source.forEachOrdinaryBatch("Evaluating reconstruction", withGradients: autoencoder != nil, progress, cancellation) {
+            evaluation.add($0.activations, by: autoencoder?.guided(byGradientsOf: $0))
+        }
         outlierCount = outliers.count
         reconstruction = evaluation.metrics
         dialogues = try model.flatMap { model in
@@ -43,7 +50,10 @@ public struct StoreEvaluation: Codable, Sendable, Equatable {
         for start in stride(from: first, to: contexts.upperBound, by: together) {
             try cancellation.check()
             let tokens = try source.store.contexts(start..<min(contexts.upperBound, start + together)).tokens
-            if tokens[0].count > 1 { try inModel.add(tokenTensor(tokens)) }
+            if tokens[0].count > 1 {
+                let guided = try autoencoder?.guided(byGradientsOf: Self.gradients(of: tokens, in: model, source.store))
+                try inModel.add(tokenTensor(tokens), by: guided)
+            }
             progress.update(min(contexts.count, start + together - first))
         }
         progress.end()
@@ -61,5 +71,11 @@ public struct StoreEvaluation: Codable, Sendable, Equatable {
             evaluation.add(try source.store.contexts(context..<context + 1))
         }
         return evaluation.metrics
+    }
+
+    /// The rows of contexts `[contexts][length]`, those of all positions, with their gradients.
+    private static func gradients(of tokens: [[Int32]], in model: TextModel, _ store: ActivationStore) throws -> ActivationBatch {
+        let point = try model.model.hookPoint(store.description.hook)
+        return try model.activationsWithGradients(at: point, contexts: tokens).mapped { $0.reshaped([-1, $0.size(-1)]) }
     }
 }

@@ -54,13 +54,22 @@ public func trainOnStore(
 ) throws -> SparseAutoencoder {
     let store = try ActivationStore(at: URL(filePath: configuration.store, directoryHint: .isDirectory))
     let source = try ShuffledActivations(
-        store, rows: try store.trainingRows(heldOut: configuration.heldOut), seed: settings.seed, bufferRows: configuration.bufferRows)
+        store, rows: try store.trainingRows(heldOut: configuration.heldOut), seed: settings.seed, bufferRows: configuration.bufferRows,
+        withGradients: configuration.training.architecture.variant.needsGradients)
     return try trainSparseAutoencoder(
         configuration.training, on: source, seed: settings.seed, origin: store.origin, run: run, progress: progress,
         cancellation: cancellation)
 }
 
 extension SparseAutoencoder {
+    /// Refuses to choose features by gradients where the autoencoder cannot or the store has none.
+    ///
+    /// - Throws: ``FeatureError``, ``StoreError``.
+    public func checkGradients(_ store: ActivationStore) throws {
+        guard encoder is GradientTopKEncoder else { throw FeatureError.choosesWithoutGradients(configuration.encoder.name) }
+        try store.requireGradients()
+    }
+
     /// Refuses activations that the autoencoder was not trained for.
     ///
     /// - Throws: ``FeatureError``.

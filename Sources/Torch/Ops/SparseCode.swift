@@ -1,5 +1,6 @@
 extension Operator {
     static let topkLinear = Operator("condense::topk_linear")
+    static let gradientTopkLinear = Operator("condense::gradient_topk_linear")
     static let thresholdLinear = Operator("condense::threshold_linear")
     static let batchTopkLinear = Operator("condense::batch_topk_linear")
     static let columnTopkLinear = Operator("condense::column_topk_linear")
@@ -97,6 +98,21 @@ extension Tensor {
     ///   - signed: whether the k of largest magnitude are kept instead, with their signs.
     public func topKLinear(weight: Tensor, bias: Tensor? = nil, k: Int, signed: Bool = false) -> SparseCode {
         let (values, indices) = Operator.topkLinear.pair(self, weight, bias, k, signed)
+        return SparseCode(values: values, indices: indices, featureCount: weight.size(0))
+    }
+
+    /// The `k` positive entries u of self · weightᵀ + bias with the largest u·(base + scale·|gradient · atom|) in each row, in
+    /// falling order of that; the values are u itself. Features are chosen by what leaving them out would change in a loss, to
+    /// first order. Otherwise as ``topKLinear(weight:bias:k:signed:)``, which it equals bit for bit where scale or gradient is 0.
+    /// - Parameters:
+    ///   - gradient: of the loss with respect to each row, [rows, D'].
+    ///   - atoms: what a unit of each feature adds to a row, [F, D'].
+    ///   - scales: [F], not negative. Nothing flows back to gradient, atoms and scales.
+    ///   - base: not negative. With 0, rows whose gradient is 0 are compared by u.
+    public func gradientTopKLinear(
+        weight: Tensor, bias: Tensor? = nil, gradient: Tensor, atoms: Tensor, scales: Tensor, k: Int, base: Double = 1
+    ) -> SparseCode {
+        let (values, indices) = Operator.gradientTopkLinear.pair(self, weight, bias, gradient, atoms, scales, k, base)
         return SparseCode(values: values, indices: indices, featureCount: weight.size(0))
     }
 

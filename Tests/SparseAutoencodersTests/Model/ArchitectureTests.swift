@@ -249,6 +249,7 @@ private func loss(_ settings: some SAEVariant, _ pass: TrainingPass, steps: Int 
         case is FeatureChoiceSettings: settings = SAEArchitecture(FeatureChoiceSettings(k: 3))
         case is MatchingPursuitSettings: settings = SAEArchitecture(MatchingPursuitSettings(steps: 3))
         case is VariationalSettings: settings = SAEArchitecture(VariationalSettings(k: 3))
+        case is GradientTopKSettings: settings = SAEArchitecture(GradientTopKSettings(k: 3, influenceWarmupSteps: 20))
         default: break
         }
         return settings

@@ -24,9 +24,13 @@ final class FailingSource: ActivationSource {
         set { inner.position = newValue }
     }
 
-    func next(_ count: Int) throws -> Tensor {
+    var hasGradients: Bool { inner.hasGradients }
+
+    func next(_ count: Int) throws -> Tensor { try nextBatch(count).activations }
+
+    func nextBatch(_ count: Int) throws -> ActivationBatch {
         if position.rowsServed == rows { action() }
-        return try inner.next(count)
+        return try inner.nextBatch(count)
     }
 }
 
@@ -143,7 +147,7 @@ final class FailingSource: ActivationSource {
         configuration.learningRate = 5e-3
         let source = tinySource()
         let model = try trainSparseAutoencoder(configuration, on: source, seed: 4)
-        let cosines = source.features.matmul(model.decoderDirections.transposed()).max(axes: [1])
+        let cosines = source.activations.features.matmul(model.decoderDirections.transposed()).max(axes: [1])
         #expect(cosines.median().item() > 0.95)
         let batch = source.next(2_048)
         let error = (batch - model.reconstruct(batch).output).squared().sum().item()

@@ -15,8 +15,29 @@ func tinyConfiguration(_ architecture: SAEArchitecture, steps: Int = 30) -> SAET
     return configuration
 }
 
-func tinySource(seed: UInt64 = 1) -> SyntheticActivations {
-    SyntheticActivations(inputSize: 16, featureCount: 32, activeCount: 3, noise: 0.01, meanNorm: 2, seed: seed)
+func tinySource(seed: UInt64 = 1) -> TinySource { TinySource(seed: seed) }
+
+/// Synthetic activations with known features, as if a loss were quadratic in a part of their dimensions.
+final class TinySource: ActivationSource {
+    let activations: SyntheticActivations
+
+    init(seed: UInt64) {
+        activations = SyntheticActivations(inputSize: 16, featureCount: 32, activeCount: 3, noise: 0.01, meanNorm: 2, seed: seed)
+    }
+
+    let hasGradients = true
+    var inputSize: Int { activations.inputSize }
+    var position: ActivationPosition {
+        get { activations.position }
+        set { activations.position = newValue }
+    }
+
+    func next(_ count: Int) -> Tensor { activations.next(count) }
+
+    func nextBatch(_ count: Int) -> ActivationBatch {
+        let rows = next(count)
+        return ActivationBatch(rows, gradients: rows * (Tensor.arange(0, inputSize) .< 4).to(dtype: .float32) * 1e-3)
+    }
 }
 
 @Suite struct TrainingStepTests {
