@@ -147,7 +147,6 @@ public struct GradientTopKSettings: SAEVariant {
         if influenceWarmupSteps < 0 {
             return SettingProblem("influenceWarmupSteps", "must not be negative, found \(influenceWarmupSteps)")
         }
-        return encoder.settings.problem(dictionarySize: dictionarySize)
-            ?? AuxK.problem(coefficient: auxiliaryCoefficient, maximumK: auxiliaryK)
+        return AuxK.problem(coefficient: auxiliaryCoefficient, maximumK: auxiliaryK)
     }
 }
