@@ -117,18 +117,11 @@ extension Benchmark {
                 let trainer = try size.trainer(.topK(TopKSettings(k: size.k)), on: x)
                 rows.append(BenchmarkRow("\(axis.name) \(value)", try Timing.measure(repetitions: 3) { try trainer.step(x) }))
             }
-            let exponent = slope(axis.values.map { log(Double($0)) }, rows.map { log($0.median) })
+            let exponent = LineFit(x: axis.values.map { log(Double($0)) }, y: rows.map { log($0.median) }).slope
             rows = [rows[0]] + rows[1...].map { $0.compared(with: rows[0]) }
             rows[rows.count - 1].remark = String(format: "time ~ %@^%.2f", axis.name, exponent)
             return rows
         }
-    }
-
-    /// Of the straight line nearest to some points.
-    private static func slope(_ x: [Double], _ y: [Double]) -> Double {
-        let meanX = x.reduce(0, +) / Double(x.count), meanY = y.reduce(0, +) / Double(y.count)
-        let products = zip(x, y).map { ($0 - meanX) * ($1 - meanY) }.reduce(0, +)
-        return products / x.map { ($0 - meanX) * ($0 - meanX) }.reduce(0, +)
     }
 
     /// The most memory this process has held so far.

@@ -8,7 +8,7 @@ package struct BaselineFindings {
     /// The activations and how they were cut.
     let data: String
     package let l1Coefficient: Double
-    package let search: [BaselineExperiment.Trial]
+    package let search: [L1Trial]
     package let outcomes: Outcomes
 
     package var reproduction: Reproduction {

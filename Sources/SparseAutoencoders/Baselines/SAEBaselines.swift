@@ -51,9 +51,7 @@ package struct BaselineSetting: Sendable, Equatable {
 
     /// The settings of an arm.
     func configuration(_ architecture: SAEArchitecture) -> SAETrainingConfiguration {
-        var configuration = SAETrainingConfiguration(
-            architecture: architecture, dictionarySize: dictionarySize, batchSize: batchSize, steps: steps)
-        configuration.deadAfterTokens = deadAfterTokens
-        return configuration
+        SAETrainingConfiguration(
+            architecture: architecture, dictionarySize: dictionarySize, batchSize: batchSize, steps: steps, deadAfterTokens: deadAfterTokens)
     }
 }

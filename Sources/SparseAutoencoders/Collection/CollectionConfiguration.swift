@@ -152,5 +152,6 @@ public func collectActivations(
 
 extension TextModel {
     /// The residual stream after the middle block, where features tend to be most abstract.
-    public var middleHook: String { HookPoint.residualPost(model.configuration.layerCount / 2).name }
+    public var middleHook: String { HookPoint.residualPost(middleLayer).name }
+    var middleLayer: Int { model.configuration.layerCount / 2 }
 }

@@ -1,4 +1,5 @@
 public import Torch
+internal import TorchNN
 
 /// A language model in which the activations at one hook can be replaced.
 public protocol InterventionModel: AnyObject {
@@ -137,6 +138,6 @@ public final class LossRecoveredEvaluation {
 
     private func add(_ changed: Tensor, _ reference: Tensor, _ targets: Tensor, to divergence: inout Divergence) {
         divergence.crossEntropy += crossEntropy(changed, targets)
-        divergence.kl += (reference.exp() * (reference - changed)).sum(axis: 1).to(dtype: .float64).sum().item()
+        divergence.kl += changed.klDivergence(reference, reduction: .none, logTarget: true).sum(axis: 1).to(dtype: .float64).sum().item()
     }
 }

@@ -1,6 +1,5 @@
 internal import Datasets
 internal import Experiments
-internal import Foundation
 internal import Networks
 internal import Torch
 
@@ -68,13 +67,11 @@ package struct DialogueActivations {
     }
 
     /// Collects each pipeline's activations in a folder of its own, from which they are read while training.
-    init(collecting setting: Setting, in folder: URL, context: ReproductionContext) throws {
+    init(collecting setting: Setting, context: ReproductionContext) throws {
         let model = try TextModel.load(setting.model)
         guard let special = SpecialTokens(of: model.tokenizer) else { throw CollectionError.noChatTemplate(model: setting.model) }
         func collect(_ pipeline: DialoguePipeline) throws -> ActivationStore {
-            try collectActivations(
-                setting.configuration(pipeline, model, seed: context.settings.seed),
-                to: folder.appending(path: "\(pipeline)", directoryHint: .isDirectory), model: model, resuming: true, progress: context.progress, cancellation: context.cancellation)
+            try context.collect(setting.configuration(pipeline, model), of: model, named: "\(pipeline)")
         }
         let dialogues = try collect(.dialogues)
         // Whole dialogues, so that none is on both sides of a split.
@@ -117,10 +114,9 @@ extension DialogueActivations.Part {
 extension DialogueActivations.Setting {
     /// Every pipeline gives as many rows; dialogues come in the same order, cut to the same length, so that what the blocks hold is
     /// what FAST trains on.
-    func configuration(_ pipeline: DialoguePipeline, _ model: TextModel, seed: UInt64) -> CollectionConfiguration {
+    func configuration(_ pipeline: DialoguePipeline, _ model: TextModel) -> CollectionConfiguration {
         var configuration = CollectionConfiguration()
         configuration.model = self.model
-        configuration.seed = seed
         configuration.tokens = trainingTokens
         configuration.contextLength = blockLength
         configuration.documentLimit = contextLength

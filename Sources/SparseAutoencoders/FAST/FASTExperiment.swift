@@ -1,6 +1,7 @@
 package import Experiments
 internal import Foundation
 internal import Torch
+internal import TorchNN
 
 /// The same autoencoders on activations of plain text in blocks, of dialogues in blocks, and of dialogues one at a time, measured on
 /// held-out dialogues at equal L0.
@@ -65,25 +66,17 @@ package struct FASTExperiment {
         return evaluation.metrics
     }
 
-    /// Chooses λ for a pipeline so that L0 on the validation dialogues is k, by full training runs with the first seed; the nearest
-    /// counts.
+    /// Chooses λ for a pipeline so that L0 on the validation dialogues is k, by runs with the first seed.
     private func l1Coefficient(_ pipeline: DialoguePipeline) throws -> Double {
-        var coefficient = setting.firstL1Coefficient
-        var trials: [BaselineExperiment.Trial] = []
-        var best = (coefficient: coefficient, distance: Double.infinity)
-        for _ in 0..<setting.searchRuns {
+        let search = try L1Search(
+            k: setting.matchedK, first: setting.firstL1Coefficient, runs: setting.searchRuns, tolerance: setting.tolerance,
+            name: "\(pipeline.rawValue): ", progress: context.progress
+        ) { coefficient in
             let model = try train(
                 [architecture(.relu, coefficient)], pipeline, seed: context.seeds[0], task: "\(pipeline.rawValue), search for λ")[0]
-            let l0 = metrics(of: model, on: data.validation).l0
-            trials.append(BaselineExperiment.Trial(coefficient: coefficient, l0: l0))
-            context.progress.message(
-                "\(pipeline.rawValue): λ \(formatNumber(coefficient)) gives L0 \(formatNumber(l0)), wanted \(setting.matchedK)")
-            let distance = abs(log(max(l0, 1e-3) / Double(setting.matchedK)))
-            if distance < best.distance { best = (coefficient, distance) }
-            if distance <= setting.tolerance { break }
-            coefficient = BaselineExperiment.nextCoefficient(after: trials, k: setting.matchedK)
+            return (model, metrics(of: model, on: data.validation).l0)
         }
-        return best.coefficient
+        return search.coefficient
     }
 
     /// How far the model's distributions move when the atom of a feature of special tokens is added everywhere, with rising strength.
@@ -99,7 +92,7 @@ package struct FASTExperiment {
             let reference = try network.logits(for: tokens, replacing: nil).logSoftmax(axis: -1)
             let divergences = try setting.steeringStrengths.map { strength in
                 let changed = try network.logits(for: tokens, replacing: { $0 + direction * strength }).logSoftmax(axis: -1)
-                return (reference.exp() * (reference - changed)).sum(axis: -1).mean().item()
+                return changed.klDivergence(reference, reduction: .none, logTarget: true).sum(axis: -1).mean().item()
             }
             return FASTFindings.SteeringCurve(feature: feature.index, strengths: setting.steeringStrengths, divergences: divergences)
         }

@@ -1,5 +1,4 @@
 public import Experiments
-internal import Foundation
 
 /// FAST: autoencoders for instruct models learn from dialogues one at a time, as the model was tuned on them.
 public enum FASTTraining: Method {
@@ -16,9 +15,8 @@ public enum FASTTraining: Method {
 
     public static func reproduce(scale: ReproductionScale, context: ReproductionContext) throws -> Reproduction {
         let setting = FASTSetting(scale)
-        let folder = context.run.directory.appending(path: "activations", directoryHint: .isDirectory)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let data = try DialogueActivations(collecting: setting.activations, in: folder, context: context)
+        defer { context.removeActivations() }
+        let data = try DialogueActivations(collecting: setting.activations, context: context)
         return try FASTExperiment(setting, data, context: context).run().reproduction
     }
 }
@@ -59,9 +57,7 @@ package struct FASTSetting: Sendable, Equatable {
 
     /// The settings of a model.
     func configuration(_ architecture: SAEArchitecture) -> SAETrainingConfiguration {
-        var configuration = SAETrainingConfiguration(
-            architecture: architecture, dictionarySize: dictionarySize, batchSize: batchSize, steps: steps)
-        configuration.deadAfterTokens = deadAfterTokens
-        return configuration
+        SAETrainingConfiguration(
+            architecture: architecture, dictionarySize: dictionarySize, batchSize: batchSize, steps: steps, deadAfterTokens: deadAfterTokens)
     }
 }

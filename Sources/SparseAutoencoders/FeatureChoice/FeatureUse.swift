@@ -17,12 +17,7 @@ public struct FeatureUse: Sendable {
         for batch in inputs.split(size: batchSize) {
             let code = withoutGradients { dictionary.encode(batch) }
             counts += code.activeCounts().scalars(as: Int.self)
-            switch code {
-            case .sparse(let entries):
-                let sizes = entries.values.abs().to(dtype: .float64).reshaped([-1])
-                sums = sums + entries.indices.reshaped([-1]).binCount(weights: sizes, minimumLength: sums.size(0))
-            case .dense(let activations): sums = sums + activations.abs().to(dtype: .float64).sum(axis: 0)
-            }
+            sums = sums + code.featureSums { $0.abs() }
         }
         distances = (inputs - inputs.mean(axis: 0)).to(dtype: .float64).norm(axes: [1]).scalars(as: Double.self)
         contributions = (sums * norms).scalars(as: Double.self)

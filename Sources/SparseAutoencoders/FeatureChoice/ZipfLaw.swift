@@ -32,27 +32,15 @@ public struct ZipfLaw: Codable, Sendable, Equatable {
         guard points.count >= 3 else { return nil }
         let heights = points.map { log(sorted[$0]) }
         let best = Self.shifts(upTo: sorted.count).map { shift in
-            (shift, line: Self.line(x: points.map { log(Double($0 + 1) + shift) }, y: heights))
-        }.max { $0.line.explained < $1.line.explained }
-        guard let best, best.line.slope < 0, best.line.explained.isFinite else { return nil }
-        (exponent, shift, explainedVariation) = (-best.line.slope, best.0, best.line.explained)
+            (shift, line: LineFit(x: points.map { log(Double($0 + 1) + shift) }, y: heights))
+        }.max { $0.line.explainedVariation < $1.line.explainedVariation }
+        guard let best, best.line.slope < 0, best.line.explainedVariation.isFinite else { return nil }
+        (exponent, shift, explainedVariation) = (-best.line.slope, best.0, best.line.explainedVariation)
     }
 
     /// Candidates for q: 0 and numbers of equal ratio.
     private static func shifts(upTo largest: Int) -> [Double] {
         [0] + stride(from: 0.0, through: log2(Double(max(1, largest))), by: 0.5).map { exp2($0) }
-    }
-
-    private static func line(x: [Double], y: [Double]) -> (slope: Double, explained: Double) {
-        let count = Double(x.count)
-        let meanX = x.reduce(0, +) / count, meanY = y.reduce(0, +) / count
-        var (xx, xy, yy) = (0.0, 0.0, 0.0)
-        for (a, b) in zip(x, y) {
-            xx += (a - meanX) * (a - meanX)
-            xy += (a - meanX) * (b - meanY)
-            yy += (b - meanY) * (b - meanY)
-        }
-        return (xy / xx, xy * xy / (xx * yy))
     }
 
     /// The densities of ranks 1 … F in falling order, scaled so that they sum to a given number, each within bounds: what bounds

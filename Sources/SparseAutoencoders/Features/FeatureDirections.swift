@@ -42,7 +42,7 @@ public struct LogitLens {
         // 64 rows of logits at a time: 13 MB for a vocabulary of 50,000.
         stride(from: 0, to: directions.size(0), by: 64).flatMap { start in
             let rows = directions.narrowed(axis: 0, from: start, count: min(64, directions.size(0) - start))
-            let logits = unitRows(rows).matmul(unembedding.transposed())
+            let logits = rows.detached().to(dtype: .float32).unitRows().matmul(unembedding.transposed())
             func effects(largest: Bool) -> [[Effect]] {
                 let (values, tokens) = logits.topK(min(count, logits.size(1)), largest: largest)
                 let columns = values.size(1)
@@ -66,7 +66,7 @@ public struct FeatureNeighbour: Sendable, Equatable {
 ///   - directions: all directions of the dictionary, [F, D].
 ///   - count: neighbours per feature.
 public func nearestDirections(to features: [Int], among directions: Tensor, count: Int) -> [[FeatureNeighbour]] {
-    let units = unitRows(directions)
+    let units = directions.detached().to(dtype: .float32).unitRows()
     let wanted = min(count + 1, directions.size(0))
     return stride(from: 0, to: features.count, by: 64).flatMap { start -> [[FeatureNeighbour]] in
         let chosen = Array(features[start..<min(features.count, start + 64)])
@@ -76,10 +76,4 @@ public func nearestDirections(to features: [Int], among directions: Tensor, coun
             Array(all[row * wanted..<(row + 1) * wanted].filter { $0.feature != feature }.prefix(count))
         }
     }
-}
-
-/// Rows divided by their norms; rows of zeros stay.
-private func unitRows(_ rows: Tensor) -> Tensor {
-    let rows = rows.detached().to(dtype: .float32)
-    return rows / rows.norm(axes: [1], keepingDimensions: true).clamped(minimum: 1e-30)
 }

@@ -1,4 +1,5 @@
 package import Torch
+internal import TorchNN
 
 /// The part of a network behind a hook, with contexts in which activations are replaced: what replacing them costs is measured
 /// without computing again what lies before the hook.
@@ -93,8 +94,8 @@ package final class DownstreamNetwork {
                 let places = Tensor(batch.map(\.context))
                 let changed = beginnings.gathered(indices: places)
                 for (row, push) in batch.enumerated() { changed[row, push.position].addInPlace(push.change) }
-                let original = reference.gathered(indices: places)
-                let divergence = (original.exp() * (original - (try logits(changed).logSoftmax(axis: -1)))).sum(axis: 2)
+                let divergence = try logits(changed).logSoftmax(axis: -1)
+                    .klDivergence(reference.gathered(indices: places), reduction: .none, logTarget: true).sum(axis: 2)
                 for (row, push) in batch.enumerated() { result.append(divergence[row, push.position...].mean().item()) }
             }
             return result

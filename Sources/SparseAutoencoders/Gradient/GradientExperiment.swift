@@ -135,7 +135,7 @@ package struct GradientExperiment {
                 } else {
                     code = model.encode(batch.activations)
                 }
-                sums = sums + code.dense().to(dtype: .float64).sum(axis: 0)
+                sums = sums + code.featureSums()
                 counts = counts + code.firingCounts().to(dtype: .float64)
             }
         }

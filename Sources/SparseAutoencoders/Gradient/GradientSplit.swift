@@ -1,5 +1,4 @@
 internal import Experiments
-internal import Foundation
 internal import Networks
 internal import Torch
 
@@ -43,13 +42,11 @@ package struct GradientSplit {
     /// and attention sinks are left out.
     init(collecting setting: Setting, context: ReproductionContext) throws {
         let model = try TextModel.load(setting.model)
-        let folder = context.run.directory.appending(path: "activations", directoryHint: .isDirectory)
         var collection = CollectionConfiguration()
         (collection.model, collection.text, collection.gradients) = (setting.model, setting.text, true)
-        (collection.tokens, collection.contextLength, collection.seed) = (setting.tokens, setting.contextLength, context.settings.seed)
-        let store = try collectActivations(
-            collection, to: folder, model: model, resuming: true, progress: context.progress, cancellation: context.cancellation)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        (collection.tokens, collection.contextLength) = (setting.tokens, setting.contextLength)
+        let store = try context.collect(collection, of: model)
+        defer { context.removeActivations() }
 
         // Whole contexts, so that no context is on both sides of a split.
         let dropped = store.description.contexts?.firstPosition ?? 0
@@ -61,7 +58,7 @@ package struct GradientSplit {
         let limit = training.activations.outlierNorm()
         func network(_ first: Int, _ count: Int) throws -> DownstreamNetwork {
             try DownstreamNetwork(
-                behind: model.middlePoint, of: model, tokens: tokenTensor(store.contexts(first..<first + count).tokens),
+                behindMiddleOf: model, tokens: tokenTensor(store.contexts(first..<first + count).tokens),
                 sparedPositions: dropped, sparedNorm: limit)
         }
         self.init(
@@ -84,28 +81,21 @@ package struct GradientSplit {
     }
 }
 
-extension TextModel {
-    fileprivate var middleLayer: Int { model.configuration.layerCount / 2 }
-    fileprivate var middlePoint: HookPoint { .residualPost(middleLayer) }
-}
-
 extension DownstreamNetwork {
     /// The blocks behind the residual stream of a language model's middle block.
     /// - Parameters:
     ///   - tokens: int64, [N, T].
     ///   - sparedPositions: at the beginning of each context.
     ///   - sparedNorm: activations of a greater norm are left as they are.
-    fileprivate convenience init(
-        behind point: HookPoint, of model: TextModel, tokens: Tensor, sparedPositions: Int, sparedNorm: Double
-    ) throws {
+    fileprivate convenience init(behindMiddleOf model: TextModel, tokens: Tensor, sparedPositions: Int, sparedNorm: Double) throws {
+        let layer = model.middleLayer
         let pieces = try tokens.split(size: 4).map { tokens in
-            let found = try model.model.lossGradients(at: point, tokens: tokens)
+            let found = try model.model.lossGradients(at: .residualPost(layer), tokens: tokens)
             return ActivationBatch(found.activations, gradients: found.gradients)
         }
         let contexts = ActivationBatch.concatenated(pieces)
         let isFirst = (Tensor.arange(0, tokens.size(1)) .< Double(sparedPositions)).reshaped([1, -1, 1])
         let isLarge = contexts.activations.norm(axes: [-1], keepingDimensions: true) .> sparedNorm
-        let layer = model.middleLayer
         try self.init(contexts: contexts, tokens: tokens, isSpared: isLarge.logicalOr(isFirst)) { activations in
             try model.model.logits(residual: model.model.run(residual: activations, startAtLayer: layer + 1))
         }

@@ -41,10 +41,9 @@ struct BudgetExperiment {
                     case .topK: .topK(TopKSettings(k: setting.k))
                     case .batchTopK: SAEArchitecture(BatchTopKSettings(k: setting.k))
                     }
-                var configuration = SAETrainingConfiguration(
-                    architecture: architecture, dictionarySize: setting.dictionarySize, batchSize: setting.batchSize, steps: setting.steps)
-                configuration.deadAfterTokens = setting.deadAfterTokens
-                return Comparison.Arm(arm.rawValue, configuration)
+                return Comparison.Arm(
+                    arm.rawValue, architecture, dictionarySize: setting.dictionarySize, batchSize: setting.batchSize, steps: setting.steps,
+                    deadAfterTokens: setting.deadAfterTokens)
             })
         var uses: [Use] = [], likenesses: [Likeness] = []
         for outcome in outcomes.all {

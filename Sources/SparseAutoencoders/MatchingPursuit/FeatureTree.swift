@@ -51,7 +51,7 @@ package final class FeatureTree: ActivationSource {
             }
         }
         mixing = mixing.matmul(basis)
-        features = (mixing / mixing.norm(axes: [1], keepingDimensions: true)).to(dtype: .float32)
+        features = mixing.unitRows().to(dtype: .float32)
         position = ActivationPosition(seed: seed)
     }
 

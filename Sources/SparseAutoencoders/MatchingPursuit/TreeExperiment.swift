@@ -105,13 +105,12 @@ package struct TreeExperiment {
     private func configuration(_ arm: Arm) -> SAETrainingConfiguration {
         var configuration = SAETrainingConfiguration(
             architecture: architecture(arm), dictionarySize: FeatureTree.featureCount, batchSize: 200, steps: setting.steps,
-            learningRate: 3e-2)
+            learningRate: 3e-2, deadAfterTokens: 100_000)
         (configuration.beta1, configuration.beta2) = (0.5, 0.9375)
         (configuration.warmupSteps, configuration.decayStart) = (100, 0.8)
         configuration.normalization = arm == .vanilla ? .expectedAverageNorm : .none
         configuration.decoderBiasStart = .zeros
         configuration.outlierNorm = nil
-        configuration.deadAfterTokens = 100_000
         return configuration
     }
 
@@ -164,7 +163,7 @@ package struct TreeExperiment {
             let found = normalized(model.encode(known.activations).dense()), wanted = normalized(known.codes)
             let order = linearAssignment(wanted.distances(to: found).squared().nested)
             let atoms = model.atoms.detached().to(dtype: .float64).gathered(indices: Tensor(order))
-            return atoms / atoms.norm(axes: [1], keepingDimensions: true).clamped(minimum: 1e-12)
+            return atoms.unitRows()
         }
     }
 }

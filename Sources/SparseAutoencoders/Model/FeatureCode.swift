@@ -93,17 +93,27 @@ public enum FeatureCode {
         return code.with(values: numbers).decoded(atoms: ones).squeezed(1)
     }
 
+    /// Σ over the rows of numbers that belong to activations, for each feature; float64, shape [F].
+    /// - Parameter number: of activations, what is added; 0 for 0.
+    public func featureSums(of number: (Tensor) -> Tensor = { $0 }) -> Tensor {
+        withoutGradients {
+            switch self {
+            case .sparse(let code):
+                code.indices.reshaped([-1]).binCount(
+                    weights: number(code.values.detached()).to(dtype: .float64).reshaped([-1]), minimumLength: featureCount)
+            case .dense(let activations):
+                number(activations.detached()).to(dtype: .float64).sum(axis: 0)
+            }
+        }
+    }
+
     /// In how many rows each feature is active, int64, shape [F].
     /// - Parameter condition: of activations, what counts; not to be 0 unless given.
     public func firingCounts(where condition: (Tensor) -> Tensor = { $0.notEquals(0) }) -> Tensor {
         withoutGradients {
             switch self {
-            case .sparse(let code):
-                let counted = condition(code.values.detached()).to(dtype: .float64)
-                return code.indices.reshaped([-1]).binCount(weights: counted.reshaped([-1]), minimumLength: featureCount)
-                    .to(dtype: .int64)
-            case .dense(let activations):
-                return condition(activations.detached()).nonzeroCount(axes: [0])
+            case .sparse: featureSums(of: condition).to(dtype: .int64)
+            case .dense(let activations): condition(activations.detached()).nonzeroCount(axes: [0])
             }
         }
     }

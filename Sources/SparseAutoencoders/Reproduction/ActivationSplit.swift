@@ -1,5 +1,4 @@
 internal import Experiments
-internal import Foundation
 package import Torch
 
 /// Activations of one hook, cut into what is trained on, what settings are chosen on, and what all figures are measured on.
@@ -47,15 +46,11 @@ package struct ActivationSplit {
     /// which would make up nearly all of the variance and hide everything else.
     init(collecting setting: Setting, context: ReproductionContext) throws {
         let languageModel = try TextModel.load(setting.model)
-        let folder = context.run.directory.appending(path: "activations", directoryHint: .isDirectory)
         var collection = CollectionConfiguration()
         (collection.model, collection.text) = (setting.model, setting.text)
         (collection.tokens, collection.contextLength) = (setting.tokens, setting.contextLength)
-        collection.seed = context.settings.seed
-        let store = try collectActivations(
-            collection, to: folder, model: languageModel, resuming: true, progress: context.progress,
-            cancellation: context.cancellation)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let store = try context.collect(collection, of: languageModel)
+        defer { context.removeActivations() }
 
         // Whole contexts, so that no context is on both sides of a split.
         let perContext = store.description.contexts?.rowsPerContext ?? 1

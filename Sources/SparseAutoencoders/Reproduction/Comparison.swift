@@ -18,8 +18,10 @@ package struct Comparison {
             _ name: String, _ architecture: SAEArchitecture, dictionarySize: Int, batchSize: Int, steps: Int, deadAfterTokens: Int
         ) {
             self.init(
-                name, SAETrainingConfiguration(architecture: architecture, dictionarySize: dictionarySize, batchSize: batchSize, steps: steps))
-            configuration.deadAfterTokens = deadAfterTokens
+                name,
+                SAETrainingConfiguration(
+                    architecture: architecture, dictionarySize: dictionarySize, batchSize: batchSize, steps: steps,
+                    deadAfterTokens: deadAfterTokens))
         }
     }
 

@@ -86,7 +86,7 @@ public struct NormAgreement: Sendable {
         /// Mean and standard deviation of the number of active features.
         public var activeMean: Double
         public var activeDeviation: Double
-        /// Pearson's correlation of the number of active features and ‖z‖; nil where all tokens have as many.
+        /// Pearson's correlation of the number of active features and ‖z‖; nil where all tokens have as many, or norms do not differ.
         public var activeNormCorrelation: Double?
     }
 
@@ -96,17 +96,16 @@ public struct NormAgreement: Sendable {
             sorted.isEmpty ? .nan : sorted[min(sorted.count - 1, Int(part * Double(sorted.count)))]
         }
         let inputs = tokens.map(\.inputNorm), counts = tokens.map { Double($0.activeFeatures) }
-        let centeredInputs = inputs.map { $0 - mean(inputs) }, centeredCounts = counts.map { $0 - mean(counts) }
-        func product(_ a: [Double], _ b: [Double]) -> Double { mean(zip(a, b).map { $0 * $1 }) }
-        let deviation = product(centeredCounts, centeredCounts).squareRoot()
+        let activeMean = mean(counts)
+        let deviation = mean(counts.map { ($0 - activeMean) * ($0 - activeMean) }).squareRoot()
+        let activeNorm = correlation(counts, inputs)
         let bounds = epsilonLowerBounds.sorted()
         return Summary(
             medianRatio: quantile(tokens.map { $0.codeNorm / $0.inputNorm }.sorted(), 0.5),
             overActiveShare: mean(tokens.map { $0.codeNorm > $0.inputNorm ? 1 : 0 }),
             meanMismatch: mean(tokens.map { abs($0.codeNorm - $0.inputNorm) }) / mean(inputs),
-            epsilonQuantiles: [0.5, 0.9, 0.99].map { quantile(bounds, $0) }, activeMean: mean(counts), activeDeviation: deviation,
-            activeNormCorrelation: deviation > 0
-                ? product(centeredCounts, centeredInputs) / (deviation * product(centeredInputs, centeredInputs).squareRoot()) : nil)
+            epsilonQuantiles: [0.5, 0.9, 0.99].map { quantile(bounds, $0) }, activeMean: activeMean, activeDeviation: deviation,
+            activeNormCorrelation: activeNorm.isNaN ? nil : activeNorm)
     }
 
     /// Of every token.

@@ -137,7 +137,7 @@ public final class SyntheticActivations: ActivationSource {
         precondition((1...featureCount).contains(activeCount), "SyntheticActivations: \(activeCount) active of \(featureCount) features")
         let generator = RandomGenerator(seed: seed)
         let directions = Tensor.normal([featureCount, inputSize], generator: generator)
-        features = directions / directions.norm(axes: [1], keepingDimensions: true)
+        features = directions.unitRows()
         let offset = Tensor.normal([inputSize], generator: generator)
         mean = offset * (meanNorm / offset.norm())
         self.activeCount = activeCount

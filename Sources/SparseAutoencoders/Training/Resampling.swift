@@ -17,8 +17,7 @@ enum Resampling {
             let errors = pass.error.detached().norm(axes: [1])
             guard errors.sum().item() > 0 else { return }
             let chosen = errors.multinomialSample(features.elementCount, replacement: true, generator: generator)
-            let inputs = pass.encoderInput.detached().gathered(indices: chosen)
-            let directions = inputs / inputs.norm(axes: [1], keepingDimensions: true).clamped(minimum: 1e-30)
+            let directions = pass.encoderInput.detached().gathered(indices: chosen).unitRows()
             let norms = encoder.weight.norm(axes: [1])
             let others = norms.elementCount - features.elementCount
             let otherNorm = others > 0 ? (norms.sum() - norms.gathered(indices: features).sum()).item() / Double(others) : 1

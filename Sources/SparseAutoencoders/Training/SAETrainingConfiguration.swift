@@ -52,13 +52,15 @@ public struct SAETrainingConfiguration: RunConfiguration {
     public init() {}
 
     public init(
-        architecture: SAEArchitecture, dictionarySize: Int, batchSize: Int = 2_048, steps: Int = 10_000, learningRate: Double? = nil
+        architecture: SAEArchitecture, dictionarySize: Int, batchSize: Int = 2_048, steps: Int = 10_000, learningRate: Double? = nil,
+        deadAfterTokens: Int = 10_000_000
     ) {
         self.architecture = architecture
         self.dictionarySize = dictionarySize
         self.batchSize = batchSize
         self.steps = steps
         self.learningRate = learningRate
+        self.deadAfterTokens = deadAfterTokens
     }
 
     public func validate() throws(ConfigurationError) {

@@ -54,8 +54,7 @@ struct VariationalFindings {
     private static func liveCosines(_ outcome: Comparison.Outcome) -> [Double] {
         let live = outcome.metrics.density.firingCounts.indices.filter { outcome.metrics.density.firingCounts[$0] > 0 }
         guard live.count > 1 else { return [] }
-        let atoms = outcome.model.decoderDirections.gathered(indices: Tensor(live))
-        let units = atoms / atoms.norm(axes: [1], keepingDimensions: true).clamped(minimum: 1e-30)
+        let units = outcome.model.decoderDirections.gathered(indices: Tensor(live)).unitRows()
         let cosines = units.matmul(units.transposed())
         cosines.diagonal().fillInPlace(-.infinity)
         return cosines.max(axes: [1]).scalars(as: Double.self)

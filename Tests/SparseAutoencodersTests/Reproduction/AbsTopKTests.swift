@@ -1,5 +1,4 @@
 import Experiments
-import Foundation
 import SparseAutoencoders
 import Testing
 import Torch
@@ -7,18 +6,13 @@ import Torch
 @Suite struct AbsTopKExperimentTests {
     /// The whole experiment at the size of seconds, on activations with known directions instead of a language model's.
     @Test func theExperimentRunsOnKnownDirections() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "abstopk-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let run = try Run.create(
-            in: folder, method: "reproduce-abs-topk", title: "Test",
-            configuration: ResolvedConfiguration(configuration: AbsTopK.defaultConfiguration, settings: RunSettings()))
         var setting = AbsTopKSetting(.small)
         (setting.dictionarySize, setting.k, setting.batchSize, setting.steps, setting.deadAfterTokens) = (64, 3, 128, 150, 2_000)
         (setting.truth.trainingRows, setting.truth.testRows, setting.truth.steps) = (8_000, 1_000, 400)
         let data = BidirectionalTruth(setting.truth, seed: 9).split
-        let reproduction = try AbsTopKExperiment(
-            setting, data, context: ReproductionContext(run: run, settings: RunSettings(), repetitions: 2)
-        ).run()
+        let reproduction = try withReproductionContext(of: AbsTopK.self) {
+            try AbsTopKExperiment(setting, data, context: $0).run()
+        }
         #expect(reproduction.rows.count == 8)
         #expect(reproduction.setting.contains("known directions"))
         #expect(reproduction.rows.allSatisfy { !$0.measured.contains("nan") || $0.claim.contains("language model") }, "\(reproduction.rows)")

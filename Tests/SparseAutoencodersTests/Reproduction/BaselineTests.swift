@@ -7,11 +7,6 @@ import Torch
 @Suite struct BaselineTests {
     /// The whole experiment at the size of seconds, on activations with a known dictionary instead of a language model's.
     @Test func theExperimentRunsOnSyntheticActivations() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "baselines-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let run = try Run.create(
-            in: folder, method: "reproduce-sae-baselines", title: "Test",
-            configuration: ResolvedConfiguration(configuration: SAEBaselines.defaultConfiguration, settings: RunSettings()))
         var setting = BaselineSetting(.small)
         (setting.dictionarySize, setting.k, setting.sparserK, setting.batchSize, setting.steps) = (96, 4, 2, 128, 400)
         (setting.deadAfterTokens, setting.searchRuns, setting.tolerance) = (3_000, 8, 0.1)
@@ -22,9 +17,9 @@ import Torch
             LossRecovered(
                 tokenCount: 1, ablation: .zero, originalCE: 1, reconstructedCE: 2, ablatedCE: 5, reconstructedKL: 1, ablatedKL: 4)
         }
-        let findings = try BaselineExperiment(
-            setting, data, context: ReproductionContext(run: run, settings: RunSettings(), repetitions: 2)
-        ).run()
+        let (findings, metrics) = try withReproductionContext(of: SAEBaselines.self) {
+            (try BaselineExperiment(setting, data, context: $0).run(), try MetricWriter.read($0.run.directory))
+        }
 
         #expect(findings.outcomes.all.count == 8)
         let distances: [Double] = findings.search.map { abs(log($0.l0 / 4)) }
@@ -38,23 +33,23 @@ import Torch
         let reproduction = findings.reproduction
         #expect(reproduction.rows.count == 5)
         #expect(reproduction.setting.contains("synthetic activations"))
-        #expect(try MetricWriter.read(folder).count == 8)
+        #expect(metrics.count == 8)
     }
 
     @Test func theSearchFollowsTheLine() {
-        typealias Trial = BaselineExperiment.Trial
+        typealias Trial = L1Trial
         // L0 = 100 · (λ/0.01)^−0.5 reaches 32 at λ = 0.01 · (100/32)².
         let trials = [Trial(coefficient: 0.01, l0: 100), Trial(coefficient: 0.04, l0: 50)]
-        let next = BaselineExperiment.nextCoefficient(after: trials, k: 32)
+        let next = Trial.nextCoefficient(after: trials, k: 32)
         #expect(abs(next / (0.01 * 3.125 * 3.125) - 1) < 1e-9)
         // One run alone is taken to lie on a line of slope −1; steps are limited, also where nothing is active.
-        #expect(abs(BaselineExperiment.nextCoefficient(after: [trials[1]], k: 25) - 0.08) < 1e-12)
-        #expect(abs(BaselineExperiment.nextCoefficient(after: [Trial(coefficient: 1, l0: 0)], k: 32) - exp(-2)) < 1e-12)
+        #expect(abs(Trial.nextCoefficient(after: [trials[1]], k: 25) - 0.08) < 1e-12)
+        #expect(abs(Trial.nextCoefficient(after: [Trial(coefficient: 1, l0: 0)], k: 32) - exp(-2)) < 1e-12)
         // Between a run with too many features and one with none, the next is the middle.
         let collapsed = [Trial(coefficient: 0.01, l0: 46), Trial(coefficient: 0.04, l0: 33), Trial(coefficient: 0.16, l0: 0)]
-        #expect(abs(BaselineExperiment.nextCoefficient(after: collapsed, k: 32) / 0.08 - 1) < 1e-9)
+        #expect(abs(Trial.nextCoefficient(after: collapsed, k: 32) / 0.08 - 1) < 1e-9)
         // A rising line is not believed.
         let noise = [Trial(coefficient: 0.02, l0: 40), Trial(coefficient: 0.03, l0: 50)]
-        #expect(BaselineExperiment.nextCoefficient(after: noise, k: 32) > 0.02)
+        #expect(Trial.nextCoefficient(after: noise, k: 32) > 0.02)
     }
 }

@@ -96,9 +96,6 @@ import Torch
     /// The whole experiment at the size of seconds, on made-up dialogues instead of a language model's.
     @Test func theExperimentRunsOnMadeUpDialogues() throws {
         let temporary = try TemporaryFolder()
-        let run = try Run.create(
-            in: temporary.file("run"), method: "reproduce-fast-sae", title: "Test",
-            configuration: ResolvedConfiguration(configuration: FASTTraining.defaultConfiguration, settings: RunSettings()))
         var setting = FASTSetting(.small)
         (setting.dictionarySize, setting.ks, setting.batchSize, setting.steps, setting.searchRuns) = (16, [1, 2], 64, 60, 2)
         var training: [DialoguePipeline: DialogueActivations.Part] = [:]
@@ -112,9 +109,9 @@ import Torch
             training: training, validation: Array(batches[..<8]), test: Array(batches[8...]), special: SpecialTokens(ids: [0, 1]),
             maximumNorm: 100, origin: "made-up dialogues")
         #expect(try data.specialShare(.plainBlocks) == 0 && data.specialShare(.dialogues) > 0.2)
-        let findings = try FASTExperiment(
-            setting, data, context: ReproductionContext(run: run, settings: RunSettings(), repetitions: 2)
-        ).run()
+        let findings = try withReproductionContext(of: FASTTraining.self) {
+            try FASTExperiment(setting, data, context: $0).run()
+        }
         #expect(findings.outcomes.count == 18)
         let reproduction = findings.reproduction
         // No steering without a network.

@@ -1,5 +1,4 @@
 import Experiments
-import Foundation
 import SparseAutoencoders
 import Testing
 import Torch
@@ -7,11 +6,6 @@ import Torch
 @Suite struct FeatureChoiceExperimentTests {
     /// The whole experiment at the size of seconds, on activations with a known dictionary instead of a language model's.
     @Test func theExperimentRunsOnSyntheticActivations() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "choice-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let run = try Run.create(
-            in: folder, method: "reproduce-feature-choice", title: "Test",
-            configuration: ResolvedConfiguration(configuration: FeatureChoice.defaultConfiguration, settings: RunSettings()))
         var setting = FeatureChoiceSetting(.small)
         (setting.dictionarySize, setting.ks, setting.batchSize, setting.steps, setting.deadAfterTokens) = (64, [4, 2], 128, 200, 2_000)
         let source = SyntheticActivations(inputSize: 24, featureCount: 48, activeCount: 4, noise: 0.02, meanNorm: 3, seed: 2)
@@ -21,9 +15,9 @@ import Torch
             LossRecovered(
                 tokenCount: 1, ablation: .zero, originalCE: 1, reconstructedCE: 2, ablatedCE: 5, reconstructedKL: 1, ablatedKL: 4)
         }
-        let findings = try FeatureChoiceExperiment(
-            setting, data, context: ReproductionContext(run: run, settings: RunSettings(), repetitions: 2)
-        ).run()
+        let findings = try withReproductionContext(of: FeatureChoice.self) {
+            try FeatureChoiceExperiment(setting, data, context: $0).run()
+        }
 
         #expect(findings.outcomes.count == 2 * (3 + 8))
         for outcome in findings.outcomes {

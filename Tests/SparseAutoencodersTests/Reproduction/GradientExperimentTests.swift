@@ -27,11 +27,6 @@ import Torch
 
     /// The whole experiment at the size of seconds.
     @Test func theExperimentRunsOnASmallNetwork() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "gradient-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let run = try Run.create(
-            in: folder, method: "reproduce-gradient-sae", title: "Test",
-            configuration: ResolvedConfiguration(configuration: GradientSAE.defaultConfiguration, settings: RunSettings()))
         var setting = GradientSetting(.small)
         (setting.dictionarySize, setting.ks, setting.betas) = (48, [2, 3], [1, 10])
         (setting.batchSize, setting.steps, setting.deadAfterTokens, setting.steeredFeatures, setting.steeredLength) = (128, 120, 2_000, 20, 8)
@@ -39,9 +34,9 @@ import Torch
         let data = GradientSplit(
             training: rows(try network(contexts: 200, length: 20, seed: 1)), test: rows(test),
             validationNetwork: try network(contexts: 4, length: 12, seed: 2), testNetwork: test, origin: "a small network")
-        let reproduction = try GradientExperiment(
-            setting, data, context: ReproductionContext(run: run, settings: RunSettings(), repetitions: 2)
-        ).run()
+        let reproduction = try withReproductionContext(of: GradientSAE.self) {
+            try GradientExperiment(setting, data, context: $0).run()
+        }
         #expect(reproduction.rows.count == 6)
         #expect(reproduction.setting.contains("a small network"))
         #expect(reproduction.rows.allSatisfy { !$0.measured.lowercased().contains("nan") }, "\(reproduction.rows)")

@@ -1,5 +1,4 @@
 import Experiments
-import Foundation
 import SparseAutoencoders
 import Testing
 import Torch
@@ -7,11 +6,6 @@ import Torch
 @Suite struct MatchingPursuitExperimentTests {
     /// The whole experiment at the size of seconds, on activations with known directions instead of a language model's.
     @Test func theExperimentRunsOnKnownDirections() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "mp-sae-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let run = try Run.create(
-            in: folder, method: "reproduce-mp-sae", title: "Test",
-            configuration: ResolvedConfiguration(configuration: MatchingPursuitSAE.defaultConfiguration, settings: RunSettings()))
         var setting = MatchingPursuitSetting(.small)
         setting.tree = TreeExperiment.Setting(correlations: [FeatureTree.Correlation.all[0], FeatureTree.Correlation.all[5]], steps: 60)
         (setting.tree.matchingRows, setting.tree.testRows) = (200, 500)
@@ -20,9 +14,9 @@ import Torch
         let source = SyntheticActivations(inputSize: 24, featureCount: 40, activeCount: 3, noise: 0.01, seed: 5)
         let data = ActivationSplit(
             training: source.next(6_000), validation: source.next(1), test: source.next(800), origin: "sums of known directions")
-        let reproduction = try MatchingPursuitExperiment(
-            setting, data, context: ReproductionContext(run: run, settings: RunSettings(), repetitions: 2)
-        ).run()
+        let reproduction = try withReproductionContext(of: MatchingPursuitSAE.self) {
+            try MatchingPursuitExperiment(setting, data, context: $0).run()
+        }
         #expect(reproduction.rows.count == 13)
         #expect(reproduction.setting.contains("known directions"))
         #expect(reproduction.rows.allSatisfy { !$0.measured.contains("not a number") }, "\(reproduction.rows)")

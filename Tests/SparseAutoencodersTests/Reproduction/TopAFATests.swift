@@ -1,5 +1,4 @@
 import Experiments
-import Foundation
 import SparseAutoencoders
 import Testing
 import Torch
@@ -7,19 +6,14 @@ import Torch
 @Suite struct TopAFAExperimentTests {
     /// The whole experiment at the size of seconds, on activations with known directions instead of a language model's.
     @Test func theExperimentRunsOnKnownDirections() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "topafa-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let run = try Run.create(
-            in: folder, method: "reproduce-top-afa", title: "Test",
-            configuration: ResolvedConfiguration(configuration: TopAFA.defaultConfiguration, settings: RunSettings()))
         var setting = TopAFASetting(.small)
         (setting.dictionarySize, setting.batchSize, setting.steps, setting.deadAfterTokens) = (64, 128, 60, 2_000)
         (setting.ks, setting.batchKs, setting.coefficients) = ([2, 6, 16], [4], [0, 0.25])
         var truth = AbsTopKSetting(.small).truth
         (truth.trainingRows, truth.testRows) = (4_000, 500)
-        let reproduction = try TopAFAExperiment(
-            setting, BidirectionalTruth(truth, seed: 9).split, context: ReproductionContext(run: run, settings: RunSettings(), repetitions: 2)
-        ).run()
+        let reproduction = try withReproductionContext(of: TopAFA.self) {
+            try TopAFAExperiment(setting, BidirectionalTruth(truth, seed: 9).split, context: $0).run()
+        }
         #expect(reproduction.rows.count == 6)
         #expect(reproduction.rows.allSatisfy { !$0.measured.contains("nan") }, "\(reproduction.rows.map { $0.measured })")
     }

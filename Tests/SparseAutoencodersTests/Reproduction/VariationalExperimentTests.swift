@@ -8,19 +8,13 @@ import Torch
 @Suite struct VariationalExperimentTests {
     /// The whole experiment at the size of seconds, on activations with known directions instead of a language model's.
     @Test func theExperimentRunsOnKnownDirections() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "variational-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let run = try Run.create(
-            in: folder, method: "reproduce-variational-sae", title: "Test",
-            configuration: ResolvedConfiguration(configuration: VariationalSAE.defaultConfiguration, settings: RunSettings()))
         var setting = VariationalSetting(.small)
         (setting.dictionarySize, setting.k, setting.batchSize, setting.steps, setting.deadAfterTokens) = (64, 8, 128, 150, 2_000)
         var truth = AbsTopKSetting(.small).truth
         (truth.trainingRows, truth.testRows) = (8_000, 1_000)
-        let reproduction = try VariationalExperiment(
-            setting, BidirectionalTruth(truth, seed: 9).split,
-            context: ReproductionContext(run: run, settings: RunSettings(), repetitions: 2)
-        ).run()
+        let reproduction = try withReproductionContext(of: VariationalSAE.self) {
+            try VariationalExperiment(setting, BidirectionalTruth(truth, seed: 9).split, context: $0).run()
+        }
         #expect(reproduction.rows.count == 10)
         #expect(reproduction.rows.allSatisfy { !$0.measured.contains("not a number")}, "\(reproduction.rows)")
         let equivalence = try #require(reproduction.rows.last)
