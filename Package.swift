@@ -68,6 +68,7 @@ let package = Package(
             linkerSettings: libtorchPaths + [.linkedLibrary("torch_cpu"), .linkedLibrary("c10")]),
         library("Torch", ["CTorch"]),
         library("TorchNN", ["Torch"]),
+        library("EntropyCoding", ["Torch", "TorchNN"]),
         library("Suggestions", []),
         library("Datasets", ["Suggestions", .product(name: "Crypto", package: "swift-crypto")]),
         library(
@@ -87,7 +88,7 @@ let package = Package(
                 "TopAFA/README.md",
                 "Variational/README.md",
             ]),
-        library("Condense", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions"]),
+        library("Condense", ["Torch", "TorchNN", "EntropyCoding", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions"]),
         library("CondenseTesting", ["Torch", "TorchNN"]),
         .executableTarget(
             name: "CondenseCLI",
@@ -98,6 +99,7 @@ let package = Package(
 
         tests("TorchTests", ["Torch"]),
         tests("TorchNNTests", ["Torch", "TorchNN"]),
+        tests("EntropyCodingTests", ["EntropyCoding", "Torch", "TorchNN"]),
         tests("ExperimentsTests", ["Experiments", "Torch", "Suggestions"]),
         tests("DatasetsTests", ["Datasets"]),
         tests("NetworksTests", ["Torch", "Networks", "Datasets"]),

@@ -1,5 +1,6 @@
 // `import Condense` brings the whole library.
 @_exported public import Datasets
+@_exported public import EntropyCoding
 @_exported public import Experiments
 @_exported public import Networks
 @_exported public import SparseAutoencoders
