@@ -16,8 +16,10 @@ struct ct_operator_s {
   std::vector<Kind> kinds;
   std::vector<std::optional<IValue>> defaults;
   size_t resultCount;
+  // Past the dispatcher to the form of the operator that runs on any device.
+  bool isComposite;
 
-  explicit ct_operator_s(const c10::OperatorHandle &found) : handle(found) {
+  ct_operator_s(const c10::OperatorHandle &found, bool isComposite) : handle(found), isComposite(isComposite) {
     const auto &schema = handle.schema();
     resultCount = schema.returns().size();
     for (const auto &argument : schema.arguments()) {
@@ -110,9 +112,9 @@ ct_value packed(IValue &&value) {
 
 }  // namespace
 
-int32_t ct_find_operator(const char *name, const char *overload, ct_operator *result, char **message) {
+int32_t ct_find_operator(const char *name, const char *overload, int32_t composite, ct_operator *result, char **message) {
   return ct::guarded(message, [&] {
-    *result = new ct_operator_s(c10::Dispatcher::singleton().findSchemaOrThrow(name, overload));
+    *result = new ct_operator_s(c10::Dispatcher::singleton().findSchemaOrThrow(name, overload), composite != 0);
   });
 }
 
@@ -129,7 +131,8 @@ int32_t ct_call(ct_operator op, const ct_value *arguments, int32_t argumentCount
       TORCH_CHECK(op->defaults[i].has_value(), "argument '", op->handle.schema().arguments()[i].name(), "' is missing");
       stack.push_back(*op->defaults[i]);
     }
-    op->handle.callBoxed(stack);
+    if (op->isComposite) op->handle.callBoxedForDispatchKey(c10::DispatchKey::CompositeExplicitAutograd, stack);
+    else op->handle.callBoxed(stack);
     *resultCount = static_cast<int32_t>(stack.size());
     for (size_t i = 0; i < stack.size(); ++i) results[i] = packed(std::move(stack[i]));
   });

@@ -83,6 +83,23 @@
   }                                                                                             \
   CT_VECTORIZED void combine(T *y, const T *x1, T a, const T *x2, T b, const T *x3, T c, int64_t count) { \
     _Pragma("clang fp contract(fast)") for (int64_t i = 0; i < count; ++i) y[i] = a * x1[i] + b * x2[i] + c * x3[i]; \
+  } \
+  CT_VECTORIZED T squaredDistanceToScaled(const T *y, const T *x, T a, int64_t count) {         \
+    _Pragma("clang fp contract(fast) reassociate(on)") T sum = 0;                               \
+    for (int64_t i = 0; i < count; ++i) sum += (y[i] - a * x[i]) * (y[i] - a * x[i]);           \
+    return sum;                                                                                 \
+  }                                                                                             \
+  CT_VECTORIZED void divideBy(T *y, T a, int64_t count) {                                       \
+    for (int64_t i = 0; i < count; ++i) y[i] /= a;                                              \
+  }                                                                                             \
+  CT_VECTORIZED void adamAcross(T *w, T *m, T *v, const T *g, T along, const AdamFactors<T> &factors, int64_t count) { \
+    _Pragma("clang fp contract(fast)") const AdamFactors<T> f = factors;                        \
+    for (int64_t i = 0; i < count; ++i) {                                                       \
+      const T gradient = f.scale * (g[i] - along * w[i]);                                       \
+      m[i] = f.keep1 * m[i] + f.take1 * gradient;                                               \
+      v[i] = f.keep2 * v[i] + f.take2 * gradient * gradient;                                    \
+      w[i] -= f.rate * m[i] / (__builtin_elementwise_sqrt(v[i]) * f.inverseCorrection2 + f.epsilon);             \
+    }                                                                                           \
   }
 
 // Maxima are kept in as many places as several vectors have: one alone would wait for itself.

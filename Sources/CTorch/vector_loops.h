@@ -45,4 +45,26 @@ int64_t firstEqual(const double *x, double value, int64_t count);
 void combine(float *y, const float *x1, float a, const float *x2, float b, const float *x3, float c, int64_t count);
 void combine(double *y, const double *x1, double a, const double *x2, double b, const double *x3, double c, int64_t count);
 
+// Σ (y − a·x)²
+float squaredDistanceToScaled(const float *y, const float *x, float a, int64_t count);
+double squaredDistanceToScaled(const double *y, const double *x, double a, int64_t count);
+
+// y /= a
+void divideBy(float *y, float a, int64_t count);
+void divideBy(double *y, double a, int64_t count);
+
+template <typename T>
+struct AdamFactors {
+  // On the gradient.
+  T scale;
+  // m ← keep1·m + take1·g, v ← keep2·v + take2·g²
+  T keep1, take1, keep2, take2;
+  // w ← w − rate·m / (√v·inverseCorrection2 + epsilon)
+  T rate, inverseCorrection2, epsilon;
+};
+
+// Adam's step on w with the gradient scale·(g − along·w).
+void adamAcross(float *w, float *m, float *v, const float *g, float along, const AdamFactors<float> &factors, int64_t count);
+void adamAcross(double *w, double *m, double *v, const double *g, double along, const AdamFactors<double> &factors, int64_t count);
+
 }  // namespace ct

@@ -115,10 +115,15 @@ public struct Operator: Sendable {
     /// - Parameters:
     ///   - name: with its namespace, e.g. "aten::add".
     ///   - overload: e.g. "Tensor"; empty for the operator's default overload.
-    public init(_ name: String, _ overload: String = "") {
+    public init(_ name: String, _ overload: String = "") { self.init(name, overload, isComposite: false) }
+
+    /// The form of one of our operators that is composed of libtorch's, for devices that we have no kernel for; it has no gradients.
+    package init(composite name: String) { self.init(name, "", isComposite: true) }
+
+    private init(_ name: String, _ overload: String, isComposite: Bool) {
         self.name = overload.isEmpty ? name : "\(name).\(overload)"
         var handle: OpaquePointer?
-        checked(self.name) { ct_find_operator(name, overload, &handle, $0) }
+        checked(self.name) { ct_find_operator(name, overload, isComposite ? 1 : 0, &handle, $0) }
         self.handle = handle
     }
 

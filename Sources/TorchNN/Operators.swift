@@ -13,6 +13,8 @@ extension Operator {
 
     static let fusedAdam = Operator("aten::_fused_adam_")
     static let fusedAdamW = Operator("aten::_fused_adamw_")
+    static let tangentNorms = Operator("condense::tangent_norms")
+    static let unitRowAdam = Operator("condense::unit_row_adam_")
     static let fusedSGD = Operator("aten::_fused_sgd_")
     static let norms = Operator("aten::_foreach_norm", "Scalar")
     static let multiplyAllInPlace = Operator("aten::_foreach_mul_", "Tensor")

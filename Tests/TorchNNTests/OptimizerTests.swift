@@ -189,4 +189,50 @@ struct OptimizerTests {
         }
         #expect(clipGradients(of: [Tensor.zeros([2])], toNorm: 1) == 0)
     }
+
+    /// Against the same in separate steps: project, clip, plain Adam, normalise. Odd sizes, a row of zeros, and a second parameter
+    /// that is free.
+    @Test(arguments: [0.5, 1e6]) func unitRowsStayUnitRows(_ maximum: Double) {
+        let generator = RandomGenerator(seed: 4)
+        func normal(_ shape: [Int]) -> Tensor { Tensor.normal(shape, dtype: .float64, generator: generator) }
+        func unit(_ rows: Tensor) -> Tensor { rows / rows.norm(axes: [1], keepingDimensions: true).clamped(minimum: 1e-30) }
+        let start = unit(normal([131, 17]) * (Tensor.arange(0, 131) - 40).abs().clamped(maximum: 1).to(dtype: .float64).unsqueezed(1)), bias = normal([17])
+        func parameters() -> [NamedTensor] {
+            [NamedTensor("rows", start.cloned().requiringGrad()), NamedTensor("bias", bias.cloned().requiringGrad())]
+        }
+        let found = parameters(), expected = parameters()
+        let settings = Adam.Settings(learningRate: 0.02)
+        var constrained = settings
+        constrained.rows = .unitNorm
+        let fused = Adam(groups: [ParameterGroup([found[0]], constrained), ParameterGroup([found[1]], settings)])
+        let plain = Adam(expected, settings)
+        for step in 0..<6 {
+            let gradients = [normal([131, 17]), normal([17])]
+            for (index, gradient) in gradients.enumerated() {
+                found[index].tensor.grad = gradient.cloned()
+                expected[index].tensor.grad = gradient.cloned()
+            }
+            let norm = fused.step(learningRateFactor: 0.5, clippingToNorm: maximum)
+            withoutGradients {
+                let rows = expected[0].tensor.detached()
+                expected[0].tensor.grad = gradients[0] - (gradients[0] * rows).sum(axis: 1, keepingDimensions: true) * rows
+                #expect(abs(norm / clipGradients(of: expected.map(\.tensor), toNorm: maximum) - 1) < 1e-9)
+                plain.step(learningRateFactor: 0.5)
+                expected[0].tensor.copyInPlace(from: unit(expected[0].tensor.detached()))
+            }
+            // The divisor is a float32, so that parameters drift apart by rounding.
+            for (found, expected) in zip(found, expected) {
+                expectClose(found.tensor, expected.tensor, relative: 1e-6, absolute: 1e-8, "\(found.name) after step \(step)")
+            }
+        }
+        let norms = found[0].tensor.detached().norm(axes: [1])
+        expectClose(norms, Tensor.ones([131], dtype: .float64), relative: 1e-12, absolute: 1e-12)
+    }
+
+    @Test func unitRowsGoWithoutDecay() {
+        var settings = Adam.Settings(weightDecay: .l2(0.1), rows: .unitNorm)
+        #expect(throws: InvalidSetting.self) { try settings.validate() }
+        settings.weightDecay = .none
+        #expect(throws: Never.self) { try settings.validate() }
+    }
 }

@@ -62,8 +62,9 @@ char *ct_build_description(void);
 
 // MARK: Operators
 
-// Finds an operator by schema name ("aten::add") and overload ("Tensor"). Handles live for ever.
-int32_t ct_find_operator(const char *name, const char *overload, ct_operator *result, char **message);
+// Finds an operator by schema name ("aten::add") and overload ("Tensor"); with `composite` not 0, the form of it that is composed of
+// other operators for any device, without gradients. Handles live for ever.
+int32_t ct_find_operator(const char *name, const char *overload, int32_t composite, ct_operator *result, char **message);
 // Calls it through the dispatcher. Missing trailing arguments take the schema's defaults. At most
 // `capacity` results are written; a tensor list becomes one value whose `pointer` (an array of owned
 // handles) the caller frees with `ct_free`.

@@ -70,7 +70,7 @@ public final class SAETrainer {
             _ = model.decoderBias.copyInPlace(from: bias)
         }
         self.model = model
-        optimizer = Adam(model.namedParameters(), configuration.adamSettings)
+        optimizer = configuration.optimizer(for: model)
         plan = TrainingPlan(
             inputSize: start.size(1), steps: configuration.steps, batchSize: configuration.batchSize,
             sparsityWarmupSteps: configuration.effectiveSparsityWarmupSteps)
@@ -111,9 +111,8 @@ public final class SAETrainer {
         }
         model.zeroGradients()
         loss.backward()
-        let norm = constrainGradients()
-        optimizer.step(learningRateFactor: configuration.learningRateFactor(at: step))
-        if configuration.architecture.variant.atomConstraint == .unitNorm { AtomPasses.normalizeRows(model.atoms) }
+        let norm = optimizer.step(
+            learningRateFactor: configuration.learningRateFactor(at: step), clippingToNorm: configuration.gradientClipNorm ?? .infinity)
         step += 1
         tokensSeen += batch.activations.size(0)
         resampleIfDue(pass)
@@ -134,15 +133,6 @@ public final class SAETrainer {
         }
     }
 
-    /// Removes what would only change atom norms, then limits the norm of all gradients together.
-    /// - Returns: the norm before the limit.
-    private func constrainGradients() -> Double {
-        if configuration.architecture.variant.atomConstraint == .unitNorm, let gradient = model.atoms.grad {
-            AtomPasses.removeParallel(fromGradient: gradient, to: model.atoms)
-        }
-        return clipGradients(of: model.parameters(), toNorm: configuration.gradientClipNorm ?? .infinity)
-    }
-
     private func resampleIfDue(_ pass: TrainingPass) {
         let settings = configuration.architecture.variant as? ReLUSettings
         guard let interval = settings?.resampleEvery, step % interval == 0 else { return }
@@ -155,7 +145,10 @@ public final class SAETrainer {
     /// activations as they are.
     public func trainedModel() throws -> SparseAutoencoder {
         let result = weightAverage.map { average in average.count > 0 ? average.applied { model.copy() } : model.copy() } ?? model.copy()
-        if configuration.architecture.variant.atomConstraint == .unitNorm { AtomPasses.normalizeRows(result.atoms) }
+        if configuration.architecture.variant.atomConstraint == .unitNorm {
+            // Averages of unit vectors are shorter.
+            withoutGradients { _ = result.atoms.divideInPlace(by: result.atoms.norm(axes: [1], keepingDimensions: true).clamped(minimum: 1e-30)) }
+        }
         let finished = configuration.architecture.variant.finish(result, thresholds: thresholdEstimate?.value)
         if !finished.configuration.normalization.dependsOnRow { try finished.foldInputScale() }
         finished.freeze()

@@ -1,3 +1,4 @@
+internal import Torch
 internal import TorchNN
 
 extension SAETrainingConfiguration {
@@ -21,7 +22,17 @@ extension SAETrainingConfiguration {
     /// The factor on the learning rate at a step, which counts from 0.
     package func learningRateFactor(at step: Int) -> Double { learningRateSchedule.factor(at: step) }
 
-    var adamSettings: Adam.Settings {
-        Adam.Settings(learningRate: effectiveLearningRate, beta1: beta1, beta2: beta2, epsilon: epsilon)
+    /// Adam for a model's parameters; the atoms' rows keep the architecture's constraint.
+    func optimizer(for model: SparseAutoencoder) -> Adam {
+        let free = Adam.Settings(learningRate: effectiveLearningRate, beta1: beta1, beta2: beta2, epsilon: epsilon)
+        let parameters = model.namedParameters()
+        guard architecture.variant.atomConstraint == .unitNorm else { return Adam(parameters, free) }
+        var constrained = free
+        constrained.rows = .unitNorm
+        let atoms = model.atoms.identity
+        return Adam(groups: [
+            ParameterGroup(parameters.filter { $0.tensor.identity != atoms }, free),
+            ParameterGroup(parameters.filter { $0.tensor.identity == atoms }, constrained),
+        ])
     }
 }

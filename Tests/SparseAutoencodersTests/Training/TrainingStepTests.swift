@@ -52,23 +52,6 @@ final class TinySource: ActivationSource {
         }
     }
 
-    @Test func projectionRemovesTheParallelPart() {
-        // More rows than one block holds.
-        let atoms = normal([1_500, 800], dtype: .float32), gradient = normal([1_500, 800], seed: 2, dtype: .float32)
-        AtomPasses.normalizeRows(atoms)
-        #expect(mismatch(atoms.norm(axes: [1]), Tensor.ones([1_500]), relative: 1e-6) == nil)
-        let expected = gradient - (gradient * atoms).sum(axis: 1, keepingDimensions: true) * atoms
-        AtomPasses.removeParallel(fromGradient: gradient, to: atoms)
-        #expect(mismatch(gradient, expected, relative: 1e-5, absolute: 1e-6) == nil)
-        #expect(mismatch((gradient * atoms).sum(axis: 1), Tensor.zeros([1_500]), absolute: 1e-5) == nil)
-    }
-
-    @Test func rowsOfZerosStay() {
-        let atoms = Tensor.zeros([3, 4])
-        AtomPasses.normalizeRows(atoms)
-        #expect(atoms.isEqual(to: Tensor.zeros([3, 4])))
-    }
-
     /// The whole step again, with dense products and PyTorch's order: project, clip, Adam, renormalise.
     @Test func aStepEqualsTheDenseReference() throws {
         let source = tinySource()
