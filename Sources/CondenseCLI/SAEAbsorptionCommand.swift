@@ -14,43 +14,27 @@ struct SAEAbsorptionCommand: ParsableCommand {
               condense sae absorption runs/sae --training 100 --test 40
             """)
 
-    @Argument(help: "The autoencoder: a run of 'condense sae train', or its folder sae/.")
-    var autoencoder: String
+    @OptionGroup var autoencoder: AutoencoderArgument
 
-    @Option(name: .customLong("training"), help: "Words of each letter to learn from; letters with too few words are left out.")
-    var trainingPerClass = 100
-
-    @Option(name: .customLong("test"), help: "Words of each letter to test on.")
-    var testPerClass = 40
+    @OptionGroup var probing: ProbingOptions
 
     @Option(help: "Text before each word.")
     var prefix = " cat has the first letter: C\n dog has the first letter: D\n"
 
-    @Option(help: "Language model (default: the one the autoencoder was trained on).")
-    var languageModel: String?
-
-    @Option(help: "Hook of the activations (default: the autoencoder's).")
-    var hook: String?
-
     @OptionGroup(title: "Computation") var compute: ComputeOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
-    func validate() throws {
-        for (name, value) in [("--training", trainingPerClass), ("--test", testPerClass)] where value < 1 {
-            throw ValidationError("\(name) must be positive, found \(value)")
-        }
-    }
-
     func run() throws {
         let settings = try compute.settings()
-        let sae = try SAESession.autoencoder(autoencoder)
-        let (name, hook) = try SAESession.origin(of: sae, model: languageModel, hook: hook)
+        let sae = try autoencoder.load()
+        let (name, hook) = try autoencoder.origin(of: sae, model: probing.languageModel, hook: probing.hook, option: "--language-model")
         let model = try SAESession.model(name, settings: settings, output: output)
         let progress = output.progress()
         let cancellation = Interrupts.cancellation()
         let absorption = try SAESession.interruptible("nothing was written", progress) {
             let words = try LabelledTexts(
-                firstLettersIn: model, trainingPerClass: trainingPerClass, testPerClass: testPerClass, seed: settings.seed)
+                firstLettersIn: model, trainingPerClass: probing.trainingPerClass ?? 100, testPerClass: probing.testPerClass,
+                seed: settings.seed)
             if !words.omitted.isEmpty { progress.message("left out for lack of words: \(words.omitted.joined(separator: ", "))") }
             let prefix = model.tokenizer.encode(prefix, addSpecialTokens: false).map { Int32(clamping: $0) }
             func features(_ examples: [LabelledTexts.Example]) throws -> TextFeatures {

@@ -35,15 +35,11 @@ enum SAESession {
         try ActivationStore(at: URL(filePath: path, directoryHint: .isDirectory))
     }
 
-    static func autoencoder(_ path: String) throws -> SparseAutoencoder {
-        try SparseAutoencoder.load(at: URL(filePath: path))
-    }
-
-    /// Whose activations an autoencoder takes, unless the user says otherwise.
-    static func origin(of autoencoder: SparseAutoencoder, model: String?, hook: String?) throws -> (model: String, hook: String) {
-        let origin = autoencoder.configuration.origin
-        guard let model = model ?? origin?.model, let hook = hook ?? origin?.hook else { throw ProbingError.unknownOrigin }
-        return (model, hook)
+    /// A store of activations that an autoencoder was trained for.
+    static func store(_ path: String, for autoencoder: SparseAutoencoder) throws -> ActivationStore {
+        let store = try store(path)
+        try autoencoder.check(store)
+        return store
     }
 
     /// Loads a model, showing how far a fetch is.

@@ -12,14 +12,9 @@ struct SAEEvaluateCommand: ParsableCommand {
               condense sae eval runs/sae --store activations/prose --reconstruction-only --json
             """)
 
-    @Argument(help: "The autoencoder: a run of 'condense sae train', or a folder or file of any layout that 'condense sae convert' knows.")
-    var autoencoder: String
+    @OptionGroup var autoencoder: AutoencoderArgument
 
-    @Option(help: "Folder of an activation store of the same hook.")
-    var store: String
-
-    @Option(help: "Part of the store to measure on, from its end; what training held out by default.")
-    var heldOut = StoreTrainingConfiguration().heldOut
+    @OptionGroup var heldOut: HeldOutOptions
 
     @Option(help: "Contexts for the loss inside the model; it costs three passes of the whole model.")
     var lossContexts = 64
@@ -34,23 +29,21 @@ struct SAEEvaluateCommand: ParsableCommand {
     @OptionGroup(title: "Output") var output: OutputOptions
 
     func validate() throws {
-        guard heldOut > 0, heldOut <= 1 else { throw ValidationError("--held-out must be more than 0 and at most 1, found \(heldOut)") }
         guard lossContexts > 0 else { throw ValidationError("--loss-contexts must be positive, found \(lossContexts)") }
     }
 
     func run() throws {
         let settings = try compute.settings()
-        let sae = try SAESession.autoencoder(autoencoder)
-        let activations = try SAESession.store(store)
-        try sae.check(activations)
+        let sae = try autoencoder.load()
+        let activations = try SAESession.store(heldOut.store, for: sae)
         if withGradients { try sae.checkGradients(activations) }
         let model = reconstructionOnly ? nil : try SAESession.model(activations.description.model.name, settings: settings, output: output)
         let progress = output.progress()
         let cancellation = Interrupts.cancellation()
         let evaluation = try SAESession.interruptible("nothing was written", progress) {
             try StoreEvaluation(
-                of: sae, on: FeatureSource(activations, contexts: activations.heldOutContexts(heldOut)), model: model,
-                usesGradients: withGradients, lossContexts: lossContexts, progress: progress, cancellation: cancellation)
+                of: sae, on: heldOut.source(activations), model: model, usesGradients: withGradients, lossContexts: lossContexts,
+                progress: progress, cancellation: cancellation)
         }
         if output.json { return try Terminal.printJSON(evaluation) }
         let table = AutoencoderReport.metricTable(evaluation)

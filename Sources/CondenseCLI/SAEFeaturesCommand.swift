@@ -14,8 +14,7 @@ struct SAEFeaturesCommand: ParsableCommand {
               condense sae features runs/sae --store activations/prose --feature 17 --feature 402 --out features/two
             """)
 
-    @Argument(help: "The autoencoder: a run of 'condense sae train', or a folder or file of any layout that 'condense sae convert' knows.")
-    var autoencoder: String
+    @OptionGroup var autoencoder: AutoencoderArgument
 
     @Option(help: "Folder of an activation store of the same hook.")
     var store: String
@@ -42,9 +41,8 @@ struct SAEFeaturesCommand: ParsableCommand {
 
     func run() throws {
         let settings = try compute.settings()
-        let sae = try SAESession.autoencoder(autoencoder)
-        let activations = try SAESession.store(store)
-        try sae.check(activations)
+        let sae = try autoencoder.load()
+        let activations = try SAESession.store(store, for: sae)
         let model = try SAESession.model(activations.description.model.name, settings: settings, output: output)
         let folder = URL(filePath: out, directoryHint: .isDirectory)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -59,7 +57,8 @@ struct SAEFeaturesCommand: ParsableCommand {
         let page = folder.appending(path: "report.html")
         try analysis.write(to: records)
         let report = Report(
-            title: "Features of \(activations.description.hook)", subtitle: "\(autoencoder) on \(activations.description.text ?? store)",
+            title: "Features of \(activations.description.hook)",
+            subtitle: "\(autoencoder.path) on \(activations.description.text ?? store)",
             blocks: [.heading("Features")] + analysis.records.prefix(pageFeatures).flatMap { $0.blocks() })
         try writePage(report, plotlyScript: PlotlyScript.text(), to: page)
         if output.json { return try Terminal.printJSON(analysis.records) }

@@ -15,14 +15,9 @@ struct SAENormsCommand: ParsableCommand {
               condense sae zf runs/sae --store activations/prose --json
             """)
 
-    @Argument(help: "The autoencoder: a run of 'condense sae train', or a folder or file of any layout that 'condense sae convert' knows.")
-    var autoencoder: String
+    @OptionGroup var autoencoder: AutoencoderArgument
 
-    @Option(help: "Folder of an activation store of the same hook.")
-    var store: String
-
-    @Option(help: "Part of the store to measure on, from its end; what training held out by default.")
-    var heldOut = StoreTrainingConfiguration().heldOut
+    @OptionGroup var heldOut: HeldOutOptions
 
     @Option(help: ArgumentHelp("Folder for the results.", valueName: "folder"))
     var out = "norms"
@@ -30,21 +25,14 @@ struct SAENormsCommand: ParsableCommand {
     @OptionGroup(title: "Computation") var compute: ComputeOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
-    func validate() throws {
-        guard heldOut > 0, heldOut <= 1 else { throw ValidationError("--held-out must be more than 0 and at most 1, found \(heldOut)") }
-    }
-
     func run() throws {
         _ = try compute.settings()
-        let sae = try SAESession.autoencoder(autoencoder)
-        let activations = try SAESession.store(store)
-        try sae.check(activations)
+        let sae = try autoencoder.load()
+        let activations = try SAESession.store(heldOut.store, for: sae)
         let progress = output.progress()
         let cancellation = Interrupts.cancellation()
         let agreement = try SAESession.interruptible("nothing was written", progress) {
-            try NormAgreement(
-                of: sae, on: FeatureSource(activations, contexts: activations.heldOutContexts(heldOut)), progress: progress,
-                cancellation: cancellation)
+            try NormAgreement(of: sae, on: heldOut.source(activations), progress: progress, cancellation: cancellation)
         }
         let folder = URL(filePath: out, directoryHint: .isDirectory)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -52,7 +40,8 @@ struct SAENormsCommand: ParsableCommand {
         try Data(agreement.csv.utf8).write(to: folder.appending(path: "norms.csv"), options: .atomic)
         try JSONEncoder().encode(agreement.summary).write(to: folder.appending(path: "summary.json"), options: .atomic)
         let report = Report(
-            title: "Norms of codes at \(activations.description.hook)", subtitle: "\(autoencoder) on \(activations.description.text ?? store)",
+            title: "Norms of codes at \(activations.description.hook)",
+            subtitle: "\(autoencoder.path) on \(activations.description.text ?? heldOut.store)",
             blocks: agreement.report())
         try writePage(report, plotlyScript: PlotlyScript.text(), to: page)
         if output.json { return try Terminal.printJSON(agreement.summary) }

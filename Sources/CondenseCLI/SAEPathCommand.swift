@@ -20,8 +20,7 @@ struct SAEPathCommand: ParsableCommand {
               condense sae path runs/mp --text "The capital of France is" --residual 0.5 --json
             """)
 
-    @Argument(help: "The autoencoder: a run of 'condense sae train', or a folder or file of any layout that 'condense sae convert' knows.")
-    var autoencoder: String
+    @OptionGroup var autoencoder: AutoencoderArgument
 
     @Option(help: "The text.")
     var text: String
@@ -52,14 +51,12 @@ struct SAEPathCommand: ParsableCommand {
 
     func run() throws {
         let settings = try compute.settings()
-        let loaded = try SAESession.autoencoder(autoencoder)
+        let loaded = try autoencoder.load()
         guard loaded.isMatchingPursuit else {
             throw CommandError(
-                "\(autoencoder) is a \(loaded.configuration.encoder) autoencoder, which picks all features at once: train one with --architecture matchingPursuit")
+                "\(autoencoder.path) is a \(loaded.configuration.encoder) autoencoder, which picks all features at once: train one with --architecture matchingPursuit")
         }
-        guard let name = model ?? loaded.configuration.origin?.model, let hook = hook ?? loaded.configuration.origin?.hook else {
-            throw CommandError("\(autoencoder) does not say which model and hook it belongs to: give --model and --hook")
-        }
+        let (name, hook) = try autoencoder.origin(of: loaded, model: model, hook: hook)
         let sae = loaded.pursuing {
             if let steps { $0.steps = steps }
             $0.relativeResidual = max($0.relativeResidual, residual)

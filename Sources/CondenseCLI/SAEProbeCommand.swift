@@ -16,8 +16,7 @@ struct SAEProbeCommand: ParsableCommand {
               condense sae probe runs/sae --data tweet-sentiment --training 1000 --test 400 --k 1 --k 5 --k 20
             """)
 
-    @Argument(help: "The autoencoder: a run of 'condense sae train', or its folder sae/.")
-    var autoencoder: String
+    @OptionGroup var autoencoder: AutoencoderArgument
 
     @Option(help: "Labelled text of the catalogue: wordnet-glosses (45 classes) or tweet-sentiment (3 classes).")
     var data = "wordnet-glosses"
@@ -25,44 +24,32 @@ struct SAEProbeCommand: ParsableCommand {
     @Option(name: .customLong("k"), help: "Number of features of a probe; may be repeated (default: 1, 2 and 5).")
     var k: [Int] = []
 
-    @Option(name: .customLong("training"), help: "Texts of each class to learn from; classes with too few texts are left out.")
-    var trainingPerClass = 160
-
-    @Option(name: .customLong("test"), help: "Texts of each class to test on.")
-    var testPerClass = 40
-
-    @Option(help: "Language model (default: the one the autoencoder was trained on).")
-    var languageModel: String?
-
-    @Option(help: "Hook of the activations (default: the autoencoder's).")
-    var hook: String?
+    @OptionGroup var probing: ProbingOptions
 
     @OptionGroup(title: "Computation") var compute: ComputeOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
     func validate() throws {
-        for (name, value) in [("--training", trainingPerClass), ("--test", testPerClass)] where value < 1 {
-            throw ValidationError("\(name) must be positive, found \(value)")
-        }
         if let wrong = k.first(where: { $0 < 1 }) { throw ValidationError("--k must be positive, found \(wrong)") }
     }
 
     func run() throws {
         let settings = try compute.settings()
-        let sae = try SAESession.autoencoder(autoencoder)
+        let sae = try autoencoder.load()
         let largest = min(sae.dictionarySize, sae.inputSize)
         let k = k.isEmpty ? SparseProbing.usualK.filter { $0 <= largest } : k
         if let wrong = k.first(where: { $0 > largest }) {
             throw CommandError("--k must be at most \(largest), the smaller of features and width of the activations; found \(wrong)")
         }
-        let (name, hook) = try SAESession.origin(of: sae, model: languageModel, hook: hook)
+        let (name, hook) = try autoencoder.origin(of: sae, model: probing.languageModel, hook: probing.hook, option: "--language-model")
         let progress = output.progress()
         try SAESession.fetch(data, progress)
         let model = try SAESession.model(name, settings: settings, output: output)
         let cancellation = Interrupts.cancellation()
-        let probing = try SAESession.interruptible("nothing was written", progress) {
+        let result = try SAESession.interruptible("nothing was written", progress) {
             let texts = try LabelledTexts(
-                data, tokenizedBy: model, trainingPerClass: trainingPerClass, testPerClass: testPerClass, seed: settings.seed)
+                data, tokenizedBy: model, trainingPerClass: probing.trainingPerClass ?? 160, testPerClass: probing.testPerClass,
+                seed: settings.seed)
             if !texts.omitted.isEmpty { progress.message("left out for lack of texts: \(texts.omitted.joined(separator: ", "))") }
             func features(_ examples: [LabelledTexts.Example]) throws -> TextFeatures {
                 try TextFeatures(of: examples, dictionary: sae, model: model, hook: hook, progress: progress, cancellation: cancellation)
@@ -70,8 +57,8 @@ struct SAEProbeCommand: ParsableCommand {
             return SparseProbing(
                 classes: texts.classes, training: try features(texts.training), test: try features(texts.test), k: k, seed: settings.seed)
         }
-        if output.json { return try Terminal.printJSON(probing) }
-        Terminal.print(table(probing).text(width: Terminal.width))
+        if output.json { return try Terminal.printJSON(result) }
+        Terminal.print(table(result).text(width: Terminal.width))
     }
 
     private func table(_ probing: SparseProbing) -> TextTable {

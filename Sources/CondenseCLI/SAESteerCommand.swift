@@ -17,8 +17,7 @@ struct SAESteerCommand: ParsableCommand {
               condense sae steer runs/sae --feature 17 --ablate --prompt "The capital of France is"
             """)
 
-    @Argument(help: "The autoencoder: a run of 'condense sae train', or a folder or file of any layout that 'condense sae convert' knows.")
-    var autoencoder: String
+    @OptionGroup var autoencoder: AutoencoderArgument
 
     @Option(help: "The feature.")
     var feature: Int
@@ -66,10 +65,8 @@ struct SAESteerCommand: ParsableCommand {
 
     func run() throws {
         let settings = try compute.settings()
-        let sae = try SAESession.autoencoder(autoencoder)
-        guard let name = model ?? sae.configuration.origin?.model, let hook = hook ?? sae.configuration.origin?.hook else {
-            throw CommandError("\(autoencoder) does not say which model and hook it belongs to: give --model and --hook")
-        }
+        let sae = try autoencoder.load()
+        let (name, hook) = try autoencoder.origin(of: sae, model: model, hook: hook)
         let unit = try maximum ?? featuresFile.map { try FeatureRecord.maximum(of: feature, in: URL(filePath: $0)) } ?? 0
         let change: SteeringChange = ablate ? .ablate : clamp ? .clamp(strength: strength) : .add(strength: strength)
         let steering = try Steering(feature: feature, of: sae, change: change, maximumActivation: unit)

@@ -33,7 +33,7 @@ public struct LabelledTexts: Sendable {
         labels: [String], trainingPerClass: Int, testPerClass: Int, tokenize: (String) -> [Int32],
         next: () throws -> (label: Int, text: String)?
     ) throws {
-        precondition(trainingPerClass > 0 && testPerClass > 0, "LabelledTexts: \(trainingPerClass) and \(testPerClass) texts of each class")
+        require(trainingPerClass > 0 && testPerClass > 0, "LabelledTexts: \(trainingPerClass) and \(testPerClass) texts of each class")
         let wanted = trainingPerClass + testPerClass
         var found = [[[Int32]]](repeating: [], count: labels.count)
         var missing = labels.count
@@ -96,8 +96,6 @@ public enum ProbingError: Error, CustomStringConvertible, Equatable {
     /// A text without labels.
     case noLabels(item: String)
     case tooFewClasses(found: Int, perClass: Int)
-    /// An autoencoder that does not say which activations it is for.
-    case unknownOrigin
     case widthMismatch(dictionary: Int, activations: Int)
 
     public var description: String {
@@ -105,8 +103,6 @@ public enum ProbingError: Error, CustomStringConvertible, Equatable {
         case .noLabels(let item): "the data '\(item)' has no labels; choose one of the kind labelled-text that `condense data list` shows"
         case .tooFewClasses(let found, let perClass):
             "only \(found) classes have \(perClass) texts each, and two are needed; ask for fewer texts of each class"
-        case .unknownOrigin:
-            "the autoencoder does not say which model and hook it belongs to; give --language-model and --hook"
         case .widthMismatch(let dictionary, let activations):
             "the autoencoder takes activations of width \(dictionary), the hook gives width \(activations); give the hook it was trained on"
         }
