@@ -1,4 +1,5 @@
 public import Foundation
+internal import Torch
 
 /// Where the settings of a run come from: a YAML file and overrides, laid over the defaults in this order.
 public struct ConfigurationSource: Sendable {
@@ -98,7 +99,7 @@ public struct ResolvedConfiguration<Configuration: RunConfiguration>: Sendable, 
         guard case .mapping(let entries) = own.value else {
             preconditionFailure("\(Configuration.self) must be encoded as keys and values")
         }
-        precondition(own["run"] == nil, "\(Configuration.self) must not have a key 'run'")
+        require(own["run"] == nil, "\(Configuration.self) must not have a key 'run'")
         let run = ConfigurationTree.Entry(
             key: "run", origin: .defaults, value: try ConfigurationEncoder.tree(of: settings))
         return ConfigurationTree(value: .mapping(entries + [run]), origin: .defaults)

@@ -1,4 +1,5 @@
 import Foundation
+internal import Torch
 
 /// The size at which a paper's claim is put to the test.
 public enum ReproductionScale: String, Codable, Sendable, CaseIterable {
@@ -27,7 +28,7 @@ public struct ReproductionContext {
         run: Run, settings: RunSettings, repetitions: Int = 3, progress: any ProgressReporter = SilentProgress(),
         cancellation: Cancellation = Cancellation()
     ) {
-        precondition(repetitions > 0, "ReproductionContext needs at least one repetition, found \(repetitions)")
+        require(repetitions > 0, "ReproductionContext needs at least one repetition, found \(repetitions)")
         self.run = run
         self.settings = settings
         seeds = (0..<UInt64(repetitions)).map { settings.seed &+ $0 }
@@ -80,7 +81,7 @@ public struct Spread: Codable, Sendable, Equatable {
 
     /// - Parameter values: at least one measurement.
     public init(_ values: [Double]) {
-        precondition(!values.isEmpty, "Spread of no values")
+        require(!values.isEmpty, "Spread of no values")
         count = values.count
         let mean = values.reduce(0, +) / Double(values.count)
         self.mean = mean

@@ -1,3 +1,5 @@
+internal import Torch
+
 /// What a compressed description costs.
 public struct Budget: Codable, Sendable, Equatable {
     /// The currencies of compression.
@@ -68,8 +70,8 @@ public struct TradeOff: Codable, Sendable, Equatable {
 
     /// - Parameter points: at least one; all with the same kind of budget and the same measure.
     public init(name: String, points: [Point]) {
-        precondition(!points.isEmpty, "TradeOff '\(name)' has no points")
-        precondition(
+        require(!points.isEmpty, "TradeOff '\(name)' has no points")
+        require(
             points.allSatisfy {
                 $0.budget.kind == points[0].budget.kind && $0.budget.unit == points[0].budget.unit
                     && $0.quality.measure == points[0].quality.measure
@@ -93,7 +95,7 @@ public struct TradeOff: Codable, Sendable, Equatable {
     ///
     /// - Parameter curves: curves over the same budget and measure.
     public static func figure(_ title: String, _ curves: [TradeOff], budgetScale: Axis.Scale = .linear) -> Figure {
-        precondition(!curves.isEmpty, "TradeOff.figure of no curves")
+        require(!curves.isEmpty, "TradeOff.figure of no curves")
         return Figure(
             title: title, xAxis: Axis(curves[0].points[0].budget.axisTitle, scale: budgetScale),
             yAxis: Axis(curves[0].points[0].quality.measure),

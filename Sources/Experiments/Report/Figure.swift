@@ -1,3 +1,5 @@
+internal import Torch
+
 /// A chart of a report, drawn by Plotly in the page and readable as a table without it.
 ///
 /// Colours are not part of a figure: the page gives traces colours that fit its light or dark theme.
@@ -33,7 +35,7 @@ public struct Axis: Codable, Sendable, Equatable {
     public var range: ClosedRange<Double>?
 
     public init(_ title: String, scale: Scale = .linear, range: ClosedRange<Double>? = nil) {
-        precondition(
+        require(
             scale == .linear || range.map { $0.lowerBound > 0 } ?? true,
             "Axis '\(title)': a logarithmic range must be positive, found \(String(describing: range))")
         self.title = title
@@ -87,7 +89,7 @@ public struct Trace: Codable, Sendable, Equatable {
     ///
     /// - Parameter bins: number of bins, at least 1.
     public static func histogram(_ name: String, values: [Double], bins: Int = 50) -> Trace {
-        precondition(bins > 0, "histogram '\(name)' needs at least one bin, found \(bins)")
+        require(bins > 0, "histogram '\(name)' needs at least one bin, found \(bins)")
         return Trace(name: name, form: .histogram(values: values.filter(\.isFinite), bins: bins))
     }
 
@@ -98,14 +100,14 @@ public struct Trace: Codable, Sendable, Equatable {
     ///   - columns: names of the columns.
     ///   - values: `[rows.count][columns.count]`.
     public static func heatMap(_ name: String, rows: [String], columns: [String], values: [[Double]]) -> Trace {
-        precondition(
+        require(
             values.count == rows.count && values.allSatisfy { $0.count == columns.count },
             "heatMap '\(name)': values are not [\(rows.count)][\(columns.count)]")
         return Trace(name: name, form: .heatMap(rows: rows, columns: columns, values: values))
     }
 
     private static func requireEqual(_ a: Int, _ b: Int, _ c: Int?, _ form: String, _ name: String) {
-        precondition(a == b && c ?? a == a, "\(form) '\(name)': counts differ: \(a), \(b)\(c.map { ", \($0)" } ?? "")")
+        require(a == b && c ?? a == a, "\(form) '\(name)': counts differ: \(a), \(b)\(c.map { ", \($0)" } ?? "")")
     }
 }
 

@@ -1,4 +1,5 @@
 public import Foundation
+internal import Torch
 
 /// A page about a run: plain values that ``HTMLReport`` sets as one self-contained file.
 ///
@@ -84,7 +85,7 @@ public struct Table: Codable, Sendable, Equatable {
     public var caption: String?
 
     public init(columns: [Column], rows: [[String]], caption: String? = nil) {
-        precondition(
+        require(
             rows.allSatisfy { $0.count == columns.count },
             "Table with \(columns.count) columns has rows of \(Set(rows.map(\.count)).sorted()) cells")
         self.columns = columns

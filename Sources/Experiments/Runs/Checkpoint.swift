@@ -68,7 +68,7 @@ struct CheckpointStore {
     func save(
         step: Int, position: MetricWriter.Position, keeping: Int, _ body: (CheckpointWriter) throws -> Void
     ) throws -> Checkpoint {
-        precondition(keeping > 0, "at least one checkpoint must be kept, found \(keeping)")
+        require(keeping > 0, "at least one checkpoint must be kept, found \(keeping)")
         let target = url(step: step)
         let temporary = AtomicStorage.temporaryURL(for: target)
         do {

@@ -156,7 +156,7 @@ struct HookTable {
         var isReplaced = false
         for action in actions {
             guard let new = try action(current, HookContext(point: point, positions: positions)) else { continue }
-            precondition(new.shape == shape, "hook at \(point): replaced an activation of shape \(shape) by one of \(new.shape)")
+            require(new.shape == shape, "hook at \(point): replaced an activation of shape \(shape) by one of \(new.shape)")
             current = new
             isReplaced = true
         }

@@ -83,7 +83,7 @@ public final class LanguageModel {
     public func run(
         residual: Tensor, startAtLayer: Int, paddingMask: Tensor? = nil, hooks: [Hook] = [], stopAtLayer: Int? = nil
     ) throws -> Tensor {
-        precondition(
+        require(
             residual.rank == 3 && residual.size(2) == configuration.hiddenSize,
             "run: a residual stream of shape \(residual.shape), expected [batch, positions, \(configuration.hiddenSize)]")
         let pass = try newPass(batch: residual.size(0), length: residual.size(1), paddingMask: paddingMask, hooks: hooks)
@@ -138,7 +138,7 @@ public final class LanguageModel {
     // MARK: - Parts of a pass
 
     private func checkTokens(_ tokens: Tensor) throws {
-        precondition(
+        require(
             tokens.rank == 2 && tokens.dtype == .int64, "run: tokens of shape \(tokens.shape) and dtype \(tokens.dtype), expected [B, T] int64")
     }
 
@@ -147,7 +147,7 @@ public final class LanguageModel {
     }
 
     func run(_ input: Tensor, _ pass: DecoderPass, layers: Range<Int>) throws -> Tensor {
-        precondition(
+        require(
             0 <= layers.lowerBound && layers.upperBound <= configuration.layerCount, "run: blocks \(layers) of \(configuration.layerCount)")
         var residual = input
         for layer in layers { residual = try block(layer)(residual, pass) }
@@ -171,7 +171,7 @@ public final class LanguageModel {
             let rotation = DecoderPass.Rotation(positions: Tensor.arange(0, length), frequencies: frequencies, placement: placement)
             return DecoderPass(hooks: table, rotation: rotation, visibility: .causal, cache: nil)
         }
-        precondition(paddingMask.shape == [batch, length], "run: a padding mask of shape \(paddingMask.shape) for tokens [\(batch), \(length)]")
+        require(paddingMask.shape == [batch, length], "run: a padding mask of shape \(paddingMask.shape) for tokens [\(batch), \(length)]")
         let isToken = paddingMask.to(dtype: .bool).to(device: placement.device)
         let positions = (isToken.to(dtype: .int64).cumulativeSum(axis: 1) - 1).clamped(minimum: 0)
         let causal = Tensor.ones([length, length], dtype: .bool, device: placement.device).lowerTriangle()

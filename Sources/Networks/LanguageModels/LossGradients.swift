@@ -22,7 +22,7 @@ extension LanguageModel {
     ///   - tokens: int64, [B, T] with T > 1.
     /// - Throws: what reading weights fails with.
     public func lossGradients(at point: HookPoint, tokens: Tensor) throws -> LossGradients {
-        precondition(tokens.rank == 2 && tokens.size(1) > 1, "lossGradients: tokens \(tokens.shape), expected [B, T] with T > 1")
+        require(tokens.rank == 2 && tokens.size(1) > 1, "lossGradients: tokens \(tokens.shape), expected [B, T] with T > 1")
         return try withGradients {
             var recorded: Tensor?
             let hook = Hook(point) { activation, _ in

@@ -14,7 +14,7 @@ extension LanguageModel {
     /// The losses from a residual stream after the last block, e.g. one that `run(residual:startAtLayer:)` gave.
     public func nextTokenLosses(residual: Tensor, tokens: Tensor, hooks: [Hook] = []) throws -> Tensor {
         let (batch, length) = (tokens.size(0), tokens.size(1))
-        precondition(length > 1, "nextTokenLosses: \(length) token a row leave nothing to predict")
+        require(length > 1, "nextTokenLosses: \(length) token a row leave nothing to predict")
         let targets = tokens.narrowed(axis: 1, from: 1, count: length - 1).to(device: device).reshaped([-1])
         var losses: [Tensor] = []
         try forEachLogits(residual: residual.narrowed(axis: 1, from: 0, count: length - 1), hooks: hooks) { rows, logits in

@@ -64,10 +64,10 @@ public final class BertEncoder {
     ///   - mask: bool, [B, T], true for tokens, false for padding; nil if there is none.
     public func hiddenStates(tokens: Tensor, mask: Tensor? = nil) throws -> Tensor {
         let length = tokens.size(1)
-        precondition(
+        require(
             tokens.rank == 2 && tokens.dtype == .int64 && length <= configuration.contextLength,
             "hiddenStates: tokens of shape \(tokens.shape) and dtype \(tokens.dtype), expected [B, T ≤ \(configuration.contextLength)] int64")
-        precondition(mask.map { $0.shape == tokens.shape } ?? true, "hiddenStates: a mask of shape \(mask?.shape ?? []) for \(tokens.shape)")
+        require(mask.map { $0.shape == tokens.shape } ?? true, "hiddenStates: a mask of shape \(mask?.shape ?? []) for \(tokens.shape)")
         let positions = positionEmbedding.narrowed(axis: 0, from: 0, count: length)
         let embedded = wordEmbedding.embedding(tokens.to(device: placement.device)) + typeEmbedding[0] + positions
         let visible = mask?.to(dtype: .bool).to(device: placement.device).unsqueezed(1).unsqueezed(1)
@@ -87,7 +87,7 @@ public final class BertEncoder {
     /// Sentences of similar length are computed together, `batchSize` at a time.
     public func sentenceVectors(_ sentences: [String], batchSize: Int = 32) throws -> Tensor {
         guard let tokenizer else { preconditionFailure("sentenceVectors: this encoder was built without a tokenizer") }
-        precondition(batchSize > 0, "sentenceVectors: batches of \(batchSize)")
+        require(batchSize > 0, "sentenceVectors: batches of \(batchSize)")
         let encoded = tokenizer.encode(batch: sentences, maximumCount: maximumTokenCount)
         let order = encoded.indices.sorted { (encoded[$0].count, $0) < (encoded[$1].count, $1) }
         let result = Tensor.zeros([sentences.count, configuration.hiddenSize])

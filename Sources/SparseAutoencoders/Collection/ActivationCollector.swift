@@ -28,7 +28,7 @@ public struct ActivationCollector {
         to folder: URL, description: StoreDescription, batchContexts: Int, documents: any TokenizedDocuments, forward: @escaping Forward
     ) {
         guard let layout = description.contexts else { preconditionFailure("ActivationCollector: a store of text has contexts") }
-        precondition(batchContexts > 0, "ActivationCollector: batches of \(batchContexts) contexts")
+        require(batchContexts > 0, "ActivationCollector: batches of \(batchContexts) contexts")
         self.folder = folder
         self.description = description
         self.layout = layout
@@ -124,7 +124,7 @@ public struct ActivationCollector {
             let batch = contexts[start..<min(contexts.count, start + batchContexts)].map(\.tokens)
             let expected = [batch.count, batch[0].count, description.width]
             let found = hasGradients ? try forward(batch) : try inferenceMode { try forward(batch) }
-            precondition(
+            require(
                 found.activations.shape == expected && (found.gradients != nil) == hasGradients,
                 "ActivationCollector: the network gave \(found.activations.shape), expected \(expected)"
                     + (hasGradients ? " with gradients" : " without gradients"))

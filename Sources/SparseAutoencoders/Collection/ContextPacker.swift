@@ -1,3 +1,5 @@
+internal import Torch
+
 /// A document as token ids.
 public struct TokenizedDocument: Sendable, Equatable {
     /// Without tokens that are added between documents.
@@ -6,7 +8,7 @@ public struct TokenizedDocument: Sendable, Equatable {
     public var roles: [TokenRole]
 
     public init(_ tokens: [Int32], roles: [TokenRole] = []) {
-        precondition(roles.isEmpty || roles.count == tokens.count, "TokenizedDocument: \(roles.count) roles of \(tokens.count) tokens")
+        require(roles.isEmpty || roles.count == tokens.count, "TokenizedDocument: \(roles.count) roles of \(tokens.count) tokens")
         self.tokens = tokens
         self.roles = roles
     }

@@ -1,3 +1,5 @@
+internal import Torch
+
 /// Leaves out texts that share a sequence of words with an earlier one, in order: the first of several stays (Li et al. 2025,
 /// arXiv:2506.07691, section 3.1, with 20-grams).
 ///
@@ -9,7 +11,7 @@ public struct NGramFilter: Sendable {
     private var seen: Set<UInt64> = []
 
     public init(length: Int) {
-        precondition(length > 0, "NGramFilter: sequences of \(length) words")
+        require(length > 0, "NGramFilter: sequences of \(length) words")
         self.length = length
     }
 

@@ -1,3 +1,5 @@
+internal import Torch
+
 /// The assignment of each row to a column of its own with the least sum of costs, by the Hungarian method with potentials in
 /// O(n²m).
 ///
@@ -7,7 +9,7 @@
 /// - Returns: each row's column.
 public func linearAssignment(_ costs: [[Double]]) -> [Int] {
     let rows = costs.count, columns = costs.first?.count ?? 0
-    precondition(
+    require(
         rows <= columns && costs.allSatisfy { $0.count == columns && $0.allSatisfy(\.isFinite) },
         "linearAssignment: costs must be finite, [\(rows)] rows of at least as many columns, found \(columns)")
     var rowPotential = [Double](repeating: 0, count: rows), columnPotential = [Double](repeating: 0, count: columns)

@@ -87,7 +87,7 @@ public final class LossRecoveredEvaluation {
     ///   - tokens: int64, shape [B, T] with T > 1; the last token of each row has no next one and is only context.
     ///   - other: takes the dictionary's place for these tokens, e.g. itself with their gradients.
     public func add(_ tokens: Tensor, by other: (any ActivationDictionary)? = nil) throws {
-        precondition(tokens.rank == 2 && tokens.size(1) > 1, "LossRecovered: tokens [B, T] with T > 1 are needed, found \(tokens.shape)")
+        require(tokens.rank == 2 && tokens.size(1) > 1, "LossRecovered: tokens [B, T] with T > 1 are needed, found \(tokens.shape)")
         try withoutGradients {
             func sparing(_ change: @escaping (Tensor) -> Tensor) -> (Tensor) -> Tensor {
                 { [self] activations in
@@ -113,7 +113,7 @@ public final class LossRecoveredEvaluation {
 
     /// What was measured so far; at least one batch must have been added.
     public var result: LossRecovered {
-        precondition(count > 0, "LossRecoveredEvaluation: no tokens were added")
+        require(count > 0, "LossRecoveredEvaluation: no tokens were added")
         let tokens = Double(count)
         return LossRecovered(
             tokenCount: count, ablation: ablation, originalCE: original / tokens, reconstructedCE: reconstructed.crossEntropy / tokens,

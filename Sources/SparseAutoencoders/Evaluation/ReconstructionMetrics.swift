@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Torch
 
 /// How well and how sparsely a dictionary rebuilds activations, over a whole evaluation set of N inputs.
 ///
@@ -47,7 +48,7 @@ public struct FeatureDensity: Codable, Sendable, Equatable {
     public let inputCount: Int
 
     public init(firingCounts: [Int], inputCount: Int) {
-        precondition(inputCount > 0 && firingCounts.allSatisfy { (0...inputCount).contains($0) }, "FeatureDensity: impossible counts")
+        require(inputCount > 0 && firingCounts.allSatisfy { (0...inputCount).contains($0) }, "FeatureDensity: impossible counts")
         self.firingCounts = firingCounts
         self.inputCount = inputCount
     }
@@ -72,7 +73,7 @@ public struct FeatureDensity: Codable, Sendable, Equatable {
 
     /// A histogram over log₁₀ density, in equal bins from 1/N to 1; features that were never active are left out.
     public func histogram(bins: Int) -> [Bin] {
-        precondition(bins > 0, "histogram: \(bins) bins")
+        require(bins > 0, "histogram: \(bins) bins")
         let low = -log10(Double(max(inputCount, 2)))
         let width = -low / Double(bins)
         var counts = [Int](repeating: 0, count: bins)

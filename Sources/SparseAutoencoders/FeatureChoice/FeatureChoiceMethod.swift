@@ -15,9 +15,7 @@ public enum FeatureChoice: Method {
     public static let family = MethodFamily.sparseAutoencoders
 
     public static var defaultConfiguration: SAETrainingConfiguration {
-        var configuration = SAETrainingConfiguration()
-        configuration.architecture = SAEArchitecture(FeatureChoiceSettings())
-        return configuration
+        SAETrainingConfiguration(architecture: SAEArchitecture(FeatureChoiceSettings()))
     }
 
     public static func reproduce(scale: ReproductionScale, context: ReproductionContext) throws -> Reproduction {

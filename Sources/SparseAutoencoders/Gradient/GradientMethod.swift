@@ -14,9 +14,7 @@ public enum GradientSAE: Method {
     public static let family = MethodFamily.sparseAutoencoders
 
     public static var defaultConfiguration: SAETrainingConfiguration {
-        var configuration = SAETrainingConfiguration()
-        configuration.architecture = SAEArchitecture(GradientTopKSettings())
-        return configuration
+        SAETrainingConfiguration(architecture: SAEArchitecture(GradientTopKSettings()))
     }
 
     public static func reproduce(scale: ReproductionScale, context: ReproductionContext) throws -> Reproduction {

@@ -35,7 +35,6 @@ package final class FeatureTree: ActivationSource {
     /// Where the intervals of all but the last choice end.
     private static let topLevelEnds = [0.2, 0.4, 0.6] + (1...7).map { 0.6 + 0.05 * Double($0) }
     private static let childEnds = [0.2, 0.4, 0.6]
-    private static let blockLength = 1_000
 
     /// Unit rows, [20, 20].
     package let features: Tensor
@@ -73,16 +72,6 @@ package final class FeatureTree: ActivationSource {
     }
 
     package func next(_ count: Int) -> Tensor {
-        var pieces: [Tensor] = []
-        var missing = count
-        while missing > 0 {
-            let offset = position.rowsServed % Self.blockLength
-            let taken = min(missing, Self.blockLength - offset)
-            let generator = RandomGenerator(seed: position.seed &+ 0xD1B5_4A32_D192_ED03 &* UInt64(position.rowsServed / Self.blockLength + 1))
-            pieces.append(sample(Self.blockLength, generator: generator).activations.narrowed(axis: 0, from: offset, count: taken))
-            position.rowsServed += taken
-            missing -= taken
-        }
-        return .concatenated(pieces)
+        position.serve(count, blockLength: 1_000) { sample($0, generator: $1).activations }
     }
 }

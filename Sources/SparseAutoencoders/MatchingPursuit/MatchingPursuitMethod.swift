@@ -14,9 +14,7 @@ public enum MatchingPursuitSAE: Method {
     public static let family = MethodFamily.sparseAutoencoders
 
     public static var defaultConfiguration: SAETrainingConfiguration {
-        var configuration = SAETrainingConfiguration()
-        configuration.architecture = SAEArchitecture(MatchingPursuitSettings())
-        return configuration
+        SAETrainingConfiguration(architecture: SAEArchitecture(MatchingPursuitSettings()))
     }
 
     public static func reproduce(scale: ReproductionScale, context: ReproductionContext) throws -> Reproduction {

@@ -20,7 +20,7 @@ public final class SparseAutoencoder: Module, ActivationDictionary {
     ///   - decoderBias: shape [D].
     public init(configuration: SparseAutoencoderConfiguration, encoder: any FeatureEncoder, atoms: Tensor, decoderBias: Tensor) {
         let sizes = [configuration.dictionarySize, configuration.inputSize]
-        precondition(
+        require(
             atoms.shape == sizes && decoderBias.shape == [sizes[1]] && encoder.featureCount == sizes[0],
             "SparseAutoencoder: atoms \(atoms.shape), bias \(decoderBias.shape) and \(encoder.featureCount) features for \(sizes)")
         self.configuration = configuration
@@ -109,7 +109,7 @@ public final class SparseAutoencoder: Module, ActivationDictionary {
     }
 
     private func checkWidth(of input: Tensor) {
-        precondition(
+        require(
             input.rank == 2 && input.size(1) == inputSize,
             "SparseAutoencoder: inputs must have shape [B, \(inputSize)], found \(input.shape)")
     }
@@ -139,7 +139,7 @@ public final class SparseAutoencoder: Module, ActivationDictionary {
     public func updateConfiguration(_ change: (inout SparseAutoencoderConfiguration) -> Void) {
         var changed = configuration
         change(&changed)
-        precondition(
+        require(
             changed.inputSize == inputSize && changed.dictionarySize == dictionarySize && changed.encoder == configuration.encoder,
             "updateConfiguration: sizes and encoder are those of the weights")
         configuration = changed

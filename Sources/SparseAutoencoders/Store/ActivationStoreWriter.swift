@@ -82,19 +82,19 @@ public final class ActivationStoreWriter {
     ///   the store is then as it was before.
     public func append(_ shard: Shard) throws {
         let rows = shard.activations.size(0)
-        precondition(!isComplete, "append to a complete store")
-        precondition(
+        require(!isComplete, "append to a complete store")
+        require(
             shard.activations.shape == [rows, description.width] && rows > 0 && rows <= description.rowsPerShard,
             "append: shard of shape \(shard.activations.shape), expected at most [\(description.rowsPerShard), \(description.width)]")
         if let layout = description.contexts {
             let expected = shard.tokens.reduce(0) { $0 + $1.count - layout.firstPosition }
-            precondition(
+            require(
                 rows == expected && shard.documents.count == shard.tokens.count
                     && shard.roles.count == (layout.dialogues == nil ? 0 : shard.tokens.count),
                 "append: \(rows) rows for \(shard.tokens.count) contexts with \(expected) rows")
         }
         let name = StoreIndex.shardName(index.shards.count)
-        precondition(
+        require(
             (shard.batch.gradients != nil) == (description.gradientType != nil), "append: gradients are not as the description says")
         var tensors = [try item("activations", shard.activations, description.elementType, file: name)]
         if let gradients = shard.batch.gradients, let type = description.gradientType {
@@ -145,7 +145,7 @@ public final class ActivationStoreWriter {
     private func textItems(_ shard: Shard) -> [SafetensorsWriter.Item] {
         guard let layout = description.contexts else { return [] }
         func integers(_ name: String, _ rows: [[Int32]]) -> SafetensorsWriter.Item {
-            precondition(
+            require(
                 zip(rows, shard.tokens).allSatisfy { $0.count == $1.count && (!layout.hasEqualLengths || $0.count == layout.length) },
                 "append: \(name) of contexts that are not \(layout.length) long")
             let shape = layout.hasEqualLengths ? [rows.count, layout.length] : [rows.reduce(0) { $0 + $1.count }]

@@ -21,7 +21,7 @@ public struct ContextBatch {
         activations: Tensor, tokens: [[Int32]], documents: [[Int32]], roles: [[Int32]]? = nil, firstContext: Int, layout: ContextLayout
     ) {
         rowStarts = tokens.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.count - layout.firstPosition) }
-        precondition(
+        require(
             activations.size(0) == rowStarts[tokens.count] && documents.count == tokens.count && roles?.count ?? tokens.count == tokens.count,
             "ContextBatch of \(tokens.count) contexts with activations \(activations.shape)")
         self.activations = activations

@@ -58,7 +58,7 @@ public final class ShuffledActivations: ActivationSource {
     public func next(_ count: Int) throws -> Tensor { try nextBatch(count).activations }
 
     public func nextBatch(_ count: Int) throws -> ActivationBatch {
-        precondition(count > 0, "next(\(count)): a batch needs rows")
+        require(count > 0, "next(\(count)): a batch needs rows")
         var pieces: [ActivationBatch] = []
         var served = position.rowsServed
         var missing = count

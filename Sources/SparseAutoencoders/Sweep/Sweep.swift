@@ -1,5 +1,4 @@
 public import Experiments
-internal import Foundation
 
 /// What became of one autoencoder of a sweep.
 public struct SweepOutcome: Codable, Sendable, Equatable {
@@ -21,15 +20,13 @@ public func sweep(
     _ configuration: SweepConfiguration, settings: RunSettings, run: Run, model: (String) throws -> TextModel,
     progress: any ProgressReporter, cancellation: Cancellation
 ) throws -> [SweepOutcome] {
-    let store = try ActivationStore(at: URL(filePath: configuration.store, directoryHint: .isDirectory))
+    let store = try configuration.openStore()
     let arms = try configuration.arms().flatMap { arm in
         configuration.seeds.map { seed in
             (arm, TrainingArm(arm.training, seed: seed, name: configuration.seeds.count > 1 ? "\(arm.name)-seed-\(seed)" : arm.name))
         }
     }
-    let source = try ShuffledActivations(
-        store, rows: try store.trainingRows(heldOut: configuration.heldOut), seed: settings.seed, bufferRows: configuration.bufferRows,
-        withGradients: arms.contains { $0.1.configuration.architecture.variant.needsGradients })
+    let source = try configuration.source(store, seed: settings.seed, for: arms.map(\.1.configuration))
     let models = try trainSparseAutoencoders(
         arms.map(\.1), on: source, origin: store.origin, task: "Training \(arms.count) autoencoders", run: run, progress: progress,
         cancellation: cancellation)

@@ -1,7 +1,7 @@
 public import Experiments
 
 /// Autoencoders of every combination of some settings, trained in one pass over an activation store.
-public struct SweepConfiguration: RunConfiguration {
+public struct SweepConfiguration: RunConfiguration, StorePart {
     /// Folder of the store.
     public var store = ""
     /// Part of the store's rows, from its end, that is not trained on.
@@ -37,9 +37,7 @@ public struct SweepConfiguration: RunConfiguration {
     public init() {}
 
     public func validate() throws(ConfigurationError) {
-        try ConfigurationError.require(!store.isEmpty, "store", "must name the folder of an activation store", found: "nothing")
-        try ConfigurationError.require((0..<1).contains(heldOut), "heldOut", "must be at least 0 and less than 1", found: heldOut)
-        try ConfigurationError.require(bufferRows > 0, "bufferRows", "must be positive", found: bufferRows)
+        try checkStore()
         try ConfigurationError.require(lossContexts >= 0, "lossContexts", "must not be negative", found: lossContexts)
         try ConfigurationError.require(
             !seeds.isEmpty && Set(seeds).count == seeds.count, "seeds", "must be one or more different numbers", found: seeds)

@@ -16,9 +16,7 @@ public enum TopAFA: Method {
     public static let family = MethodFamily.sparseAutoencoders
 
     public static var defaultConfiguration: SAETrainingConfiguration {
-        var configuration = SAETrainingConfiguration()
-        configuration.architecture = SAEArchitecture(TopAFASettings())
-        return configuration
+        SAETrainingConfiguration(architecture: SAEArchitecture(TopAFASettings()))
     }
 
     public static func reproduce(scale: ReproductionScale, context: ReproductionContext) throws -> Reproduction {

@@ -62,6 +62,22 @@ public struct ActivationPosition: Codable, Sendable, Equatable {
         self.seed = seed
         self.rowsServed = rowsServed
     }
+
+    /// The next rows of a random sequence. They are drawn in blocks with a generator each, so that any position can be reached at once.
+    /// - Parameter draw: gives a number of rows.
+    mutating func serve(_ count: Int, blockLength: Int, drawing draw: (Int, RandomGenerator) -> Tensor) -> Tensor {
+        var pieces: [Tensor] = []
+        var missing = count
+        while missing > 0 {
+            let (block, offset) = (rowsServed / blockLength, rowsServed % blockLength)
+            let taken = min(missing, blockLength - offset)
+            let generator = RandomGenerator(seed: seed &+ 0xD1B5_4A32_D192_ED03 &* UInt64(block + 1))
+            pieces.append(draw(blockLength, generator).narrowed(axis: 0, from: offset, count: taken))
+            rowsServed += taken
+            missing -= taken
+        }
+        return .concatenated(pieces)
+    }
 }
 
 /// Rows of a matrix in memory: every epoch visits each row once in a new random order, and epochs follow each other without
@@ -78,7 +94,7 @@ public final class InMemoryActivations: ActivationSource {
     ///   - rows: shape [N, D] with N > 0.
     ///   - gradients: of the network's loss with respect to the rows, of their shape.
     public init(_ rows: Tensor, gradients: Tensor? = nil, seed: UInt64) {
-        precondition(rows.rank == 2 && rows.size(0) > 0, "InMemoryActivations: rows of shape [N, D] are needed, found \(rows.shape)")
+        require(rows.rank == 2 && rows.size(0) > 0, "InMemoryActivations: rows of shape [N, D] are needed, found \(rows.shape)")
         require(gradients.map { $0.shape == rows.shape } ?? true, "InMemoryActivations: rows \(rows.shape) with gradients \(gradients?.shape ?? [])")
         self.rows = rows
         self.gradients = gradients
@@ -134,7 +150,7 @@ public final class SyntheticActivations: ActivationSource {
     ///   - noise: standard deviation of each coordinate's noise.
     ///   - meanNorm: norm of a constant offset.
     public init(inputSize: Int, featureCount: Int, activeCount: Int, noise: Double = 0, meanNorm: Double = 0, seed: UInt64) {
-        precondition((1...featureCount).contains(activeCount), "SyntheticActivations: \(activeCount) active of \(featureCount) features")
+        require((1...featureCount).contains(activeCount), "SyntheticActivations: \(activeCount) active of \(featureCount) features")
         let generator = RandomGenerator(seed: seed)
         let directions = Tensor.normal([featureCount, inputSize], generator: generator)
         features = directions.unitRows()
@@ -147,25 +163,9 @@ public final class SyntheticActivations: ActivationSource {
 
     public var inputSize: Int { features.size(1) }
 
-    private static let blockLength = 1_024
+    public func next(_ count: Int) -> Tensor { position.serve(count, blockLength: 1_024, drawing: draw) }
 
-    public func next(_ count: Int) -> Tensor {
-        var pieces: [Tensor] = []
-        var missing = count
-        while missing > 0 {
-            let offset = position.rowsServed % Self.blockLength
-            let taken = min(missing, Self.blockLength - offset)
-            pieces.append(block(position.rowsServed / Self.blockLength).narrowed(axis: 0, from: offset, count: taken))
-            position.rowsServed += taken
-            missing -= taken
-        }
-        return .concatenated(pieces)
-    }
-
-    /// Rows are drawn in blocks with a generator each, so that any position can be reached at once.
-    private func block(_ number: Int) -> Tensor {
-        let generator = RandomGenerator(seed: position.seed &+ 0xD1B5_4A32_D192_ED03 &* UInt64(number + 1))
-        let count = Self.blockLength
+    private func draw(_ count: Int, generator: RandomGenerator) -> Tensor {
         let chosen = Tensor.uniform([count, features.size(0)], generator: generator).topK(activeCount).indices
         let values = Tensor.uniform([count, activeCount], generator: generator) + 0.5
         let code = SparseCode(values: values, indices: chosen, featureCount: features.size(0))

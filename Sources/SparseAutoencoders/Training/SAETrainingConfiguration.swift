@@ -52,8 +52,8 @@ public struct SAETrainingConfiguration: RunConfiguration {
     public init() {}
 
     public init(
-        architecture: SAEArchitecture, dictionarySize: Int, batchSize: Int = 2_048, steps: Int = 10_000, learningRate: Double? = nil,
-        deadAfterTokens: Int = 10_000_000
+        architecture: SAEArchitecture, dictionarySize: Int = 16_384, batchSize: Int = 2_048, steps: Int = 10_000,
+        learningRate: Double? = nil, deadAfterTokens: Int = 10_000_000
     ) {
         self.architecture = architecture
         self.dictionarySize = dictionarySize

@@ -13,9 +13,7 @@ public enum VariationalSAE: Method {
     public static let family = MethodFamily.sparseAutoencoders
 
     public static var defaultConfiguration: SAETrainingConfiguration {
-        var configuration = SAETrainingConfiguration()
-        configuration.architecture = SAEArchitecture(VariationalSettings())
-        return configuration
+        SAETrainingConfiguration(architecture: SAEArchitecture(VariationalSettings()))
     }
 
     public static func reproduce(scale: ReproductionScale, context: ReproductionContext) throws -> Reproduction {

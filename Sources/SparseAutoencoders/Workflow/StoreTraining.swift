@@ -2,7 +2,7 @@ public import Experiments
 import Foundation
 
 /// Training on an activation store, with a part of its contexts held back for evaluation.
-public struct StoreTrainingConfiguration: RunConfiguration {
+public struct StoreTrainingConfiguration: RunConfiguration, StorePart {
     /// Folder of the store.
     public var store = ""
     /// Part of the store's rows, from its end, that is not trained on.
@@ -14,10 +14,32 @@ public struct StoreTrainingConfiguration: RunConfiguration {
     public init() {}
 
     public func validate() throws(ConfigurationError) {
+        try checkStore()
+        try training.validate()
+    }
+}
+
+/// Settings that tell the part of a store to train on from the part to measure on.
+protocol StorePart {
+    var store: String { get }
+    var heldOut: Double { get }
+    var bufferRows: Int { get }
+}
+
+extension StorePart {
+    func checkStore() throws(ConfigurationError) {
         try ConfigurationError.require(!store.isEmpty, "store", "must name the folder of an activation store", found: "nothing")
         try ConfigurationError.require((0..<1).contains(heldOut), "heldOut", "must be at least 0 and less than 1", found: heldOut)
         try ConfigurationError.require(bufferRows > 0, "bufferRows", "must be positive", found: bufferRows)
-        try training.validate()
+    }
+
+    func openStore() throws -> ActivationStore { try ActivationStore(at: URL(filePath: store, directoryHint: .isDirectory)) }
+
+    /// The rows to train on, with gradients if one of the trainings needs them.
+    func source(_ store: ActivationStore, seed: UInt64, for trainings: [SAETrainingConfiguration]) throws -> ShuffledActivations {
+        try ShuffledActivations(
+            store, rows: try store.trainingRows(heldOut: heldOut), seed: seed, bufferRows: bufferRows,
+            withGradients: trainings.contains { $0.architecture.variant.needsGradients })
     }
 }
 
@@ -52,10 +74,8 @@ public func trainOnStore(
     _ configuration: StoreTrainingConfiguration, settings: RunSettings, run: Run, progress: any ProgressReporter,
     cancellation: Cancellation
 ) throws -> SparseAutoencoder {
-    let store = try ActivationStore(at: URL(filePath: configuration.store, directoryHint: .isDirectory))
-    let source = try ShuffledActivations(
-        store, rows: try store.trainingRows(heldOut: configuration.heldOut), seed: settings.seed, bufferRows: configuration.bufferRows,
-        withGradients: configuration.training.architecture.variant.needsGradients)
+    let store = try configuration.openStore()
+    let source = try configuration.source(store, seed: settings.seed, for: [configuration.training])
     return try trainSparseAutoencoder(
         configuration.training, on: source, seed: settings.seed, origin: store.origin, run: run, progress: progress,
         cancellation: cancellation)
