@@ -10,8 +10,10 @@ public enum EntropyCodingError: Error, CustomStringConvertible, Equatable, Senda
     case invalidTables(String)
     /// A model has no tables yet.
     case missingTables(model: String)
-    /// A symbol farther from its row's offset than 32 bits can say; found where a network gives NaN or infinity.
+    /// A symbol farther from its row's offset than 32 bits can say.
     case symbolOutOfRange(symbol: Int32, index: Int)
+    /// Latents that are no numbers, or larger than any network's.
+    case latentOutOfRange(Double)
     /// Symbols and rows that do not belong together.
     case invalidRows(String)
 
@@ -28,7 +30,9 @@ public enum EntropyCodingError: Error, CustomStringConvertible, Equatable, Senda
         case .missingTables(let model):
             "\(model) has no tables to code with; update it after training, or load a checkpoint that has them."
         case .symbolOutOfRange(let symbol, let index):
-            "Symbol \(symbol) at \(index) is too far from the others to be coded; check the latents for NaN and infinity."
+            "Symbol \(symbol) at \(index) is too far from its table to be coded; symbols must lie within ±2^30."
+        case .latentOutOfRange(let value):
+            "The latents reach \(value) and cannot be coded; check the model and its input for NaN and infinity."
         case .invalidRows(let problem):
             "The symbols cannot be coded: \(problem)."
         }

@@ -19,7 +19,7 @@ public struct SymbolDecoder: Sendable {
             throw EntropyCodingError.damagedStream("it has \(byteCount) bytes, where 8 or a larger multiple of 4 are possible")
         }
         var words = [UInt32](repeating: 0, count: byteCount / 4)
-        _ = words.withUnsafeMutableBytes { $0.copyBytes(from: bytes) }
+        words.withUnsafeMutableBytes { $0.copyBytes(from: bytes) }
         self.tables = tables
         self.words = words
         state = UInt64(UInt32(littleEndian: words[0])) | UInt64(UInt32(littleEndian: words[1])) << 32
@@ -37,7 +37,7 @@ public struct SymbolDecoder: Sendable {
     ///   ``EntropyCodingError/invalidRows(_:)`` if there is no such row.
     public mutating func decode(rows: [Int32], run: Int = 1) throws -> [Int32] {
         let (count, overflow) = rows.count.multipliedReportingOverflow(by: run)
-        guard run > 0 && !overflow else {
+        guard run >= 0 && !overflow else {
             throw EntropyCodingError.invalidRows("\(rows.count) rows for \(run) symbols each")
         }
         try tables.checkRows(rows, run: run, symbolCount: count)

@@ -29,7 +29,7 @@ extension CDFTables {
 
     func checkRows(_ rows: [Int32], run: Int, symbolCount: Int) throws {
         let (covered, overflow) = rows.count.multipliedReportingOverflow(by: run)
-        guard run > 0 && !overflow && covered == symbolCount else {
+        guard run >= 0 && !overflow && covered == symbolCount else {
             throw EntropyCodingError.invalidRows("\(rows.count) rows for \(run) symbols each do not fit \(symbolCount) symbols")
         }
         if let smallest = rows.min(), let largest = rows.max(), smallest < 0 || largest >= rowCount {

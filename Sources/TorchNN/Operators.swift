@@ -2,8 +2,6 @@ internal import Torch
 
 // Operators that only this room needs; those of general use are methods of `Tensor`.
 extension Operator {
-    static let setData = Operator("aten::set_data")
-
     static let mseLoss = Operator("aten::mse_loss")
     static let l1Loss = Operator("aten::l1_loss")
     static let smoothL1Loss = Operator("aten::smooth_l1_loss")

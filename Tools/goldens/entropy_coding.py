@@ -22,6 +22,7 @@ from compressai._CXX import pmf_to_quantized_cdf  # noqa: E402
 from compressai.ans import RansDecoder, RansEncoder  # noqa: E402
 from compressai.entropy_models import EntropyBottleneck, GaussianConditional  # noqa: E402
 from compressai.layers import GDN, GDN1  # noqa: E402
+from compressai.models.google import get_scale_table  # noqa: E402
 from compressai.ops import LowerBound, NonNegativeParametrizer  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
@@ -176,7 +177,7 @@ def bottleneck():
         module.quantiles.copy_(torch.tensor([[-6.3, 0.2, 5.1], [-9.0, -1.4, 3.7], [-2.5, 0.6, 2.6], [-30.2, 1.5, 41.0]]).unsqueeze(1))
     module.update()
     for key, value in module.state_dict().items():
-        out[f"weights/{key}"] = value
+        out[f"weights/{key}"] = value.clone()
     x = torch.randn(2, 4, 5, 3) * 4
     x[0, 0, 0, 0], x[1, 2, 4, 2] = 90.0, -700.0
     likelihoods(out, "likelihoods", module, [x])
@@ -190,7 +191,7 @@ def bottleneck():
         out[f"coded/{index}"] = stream(string)
     out["coded/symbols"] = module.decompress(strings, x.shape[2:])
     module.update(force=True, update_quantiles=True)
-    out["searched/quantiles"] = module.quantiles
+    out["searched/quantiles"] = module.quantiles.clone()
     for key in ("_offset", "_quantized_cdf", "_cdf_length"):
         out[f"searched/{key}"] = module.state_dict()[key]
     torch.manual_seed(NOISE_SEED)
@@ -201,7 +202,7 @@ def bottleneck():
 
 def gaussian():
     out = {}
-    table = torch.exp(torch.linspace(torch.tensor(0.11).log(), torch.tensor(256.0).log(), 64)).tolist()
+    table = get_scale_table().tolist()
     full = GaussianConditional(table)
     full.update()
     out["table/scale_table"] = full.scale_table
@@ -213,7 +214,7 @@ def gaussian():
     module.update()
     for key, value in module.state_dict().items():
         if key != "_quantized_cdf":
-            out[f"weights/{key}"] = value
+            out[f"weights/{key}"] = value.clone()
     y = torch.randn(2, 5, 4, 3) * 6
     scales = torch.exp(torch.rand(2, 5, 4, 3) * 7 - 3.5)
     means = torch.randn(2, 5, 4, 3) * 3
@@ -237,7 +238,7 @@ if __name__ == "__main__":
     for target, name, make in (
         ("EntropyCodingTests", "distributions", distributions),
         ("EntropyCodingTests", "streams", streams),
-        ("TorchNNTests", "divisive", layers),
+        ("TorchNNTests", "divisive_normalization", layers),
         ("EntropyCodingTests", "bottleneck", bottleneck),
         ("EntropyCodingTests", "gaussian", gaussian),
     ):

@@ -56,6 +56,7 @@ extension Operator {
     static let clamp = Operator("aten::clamp")
     static let maximum = Operator("aten::maximum")
     static let minimum = Operator("aten::minimum")
+    static let lowerBound = Operator("condense::lower_bound")
     static let nanToNum = Operator("aten::nan_to_num")
 }
 
@@ -168,6 +169,9 @@ extension Tensor {
     public func maximum(_ other: Tensor) -> Tensor { Operator.maximum(self, other) }
     /// The smaller of each pair of elements.
     public func minimum(_ other: Tensor) -> Tensor { Operator.minimum(self, other) }
+    /// max(self, bound) for one number as a tensor. Unlike the maximum's, the gradient passes below the bound too where a step
+    /// against it makes the element larger (it is negative there): an element that fell below can come back.
+    public func lowerBounded(by bound: Tensor) -> Tensor { Operator.lowerBound(self, bound) }
     /// Moved towards `end` by the fraction `weight`.
     public func interpolated(towards end: Tensor, weight: Double) -> Tensor { Operator.lerp(self, end, weight) }
     /// Replaces what is not a number.

@@ -16,6 +16,7 @@ extension Operator {
     static let contiguous = Operator("aten::contiguous")
     static let detach = Operator("aten::detach")
     static let copyInPlace = Operator("aten::copy_")
+    static let setData = Operator("aten::set_data")
     static let fillInPlace = Operator("aten::fill_", "Scalar")
     static let zeroInPlace = Operator("aten::zero_")
 }
@@ -74,6 +75,10 @@ extension Tensor {
     /// Overwrites the elements with those of `source`, broadcast and converted.
     @discardableResult
     public func copyInPlace(from source: Tensor) -> Tensor { Operator.copyInPlace(self, source) }
+
+    /// Shares the elements of another tensor from now on, with their shape, dtype and device, and stays the same tensor to all
+    /// who refer to it.
+    package func takeData(of source: Tensor) { Operator.setData.run(self, source) }
 
     /// Overwrites every element with `value`.
     @discardableResult

@@ -104,7 +104,7 @@ extension Module {
             let destination = device ?? tensor.device
             if wanted == tensor.dtype && destination == tensor.device { continue }
             tensor.grad = nil
-            Operator.setData.run(tensor, tensor.detached().to(dtype: wanted).to(device: destination))
+            tensor.takeData(of: tensor.detached().to(dtype: wanted).to(device: destination))
         }
     }
 

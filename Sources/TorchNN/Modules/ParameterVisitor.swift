@@ -10,6 +10,8 @@ public struct ParameterVisitor {
         case parameter, buffer
         /// Rebuilt from the configuration and absent from checkpoints, such as a table of positions.
         case temporaryBuffer
+        /// A buffer that takes the size of what is loaded into it, such as a table.
+        case resizableBuffer
     }
 
     package struct Entry {
@@ -35,6 +37,9 @@ public struct ParameterVisitor {
     public mutating func buffer(_ name: String, _ tensor: Tensor?, persistent: Bool = true) {
         if let tensor { add(name, tensor, persistent ? .buffer : .temporaryBuffer) }
     }
+
+    /// A buffer whose size belongs to its content, such as a table: loading a state dictionary gives it the size found there.
+    public mutating func resizableBuffer(_ name: String, _ tensor: Tensor) { add(name, tensor, .resizableBuffer) }
 
     /// A child module. An absent one is passed over. An empty name adds the child's tensors as this module's own.
     public mutating func callAsFunction(_ name: String, _ child: (any Module)?) {

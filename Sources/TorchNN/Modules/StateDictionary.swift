@@ -54,6 +54,13 @@ public struct StateMismatch: Error, CustomStringConvertible, Equatable {
     }
 }
 
+/// A module that also reads state dictionaries that name its tensors otherwise, such as those of older releases.
+public protocol StateAdapting: Module {
+    /// Renames entries before a state dictionary is compared with the module's names.
+    /// - Parameter prefix: what this module's names begin with in the dictionary: empty, or a path and a dot.
+    func adapt(_ state: inout [String: Tensor], prefix: String)
+}
+
 extension Module {
     /// Parameters and persistent buffers by name, as in PyTorch's `state_dict()`: tied parameters appear under each name.
     /// The tensors are detached but share the module's memory.
@@ -64,16 +71,20 @@ extension Module {
 
     /// Copies the values of a state dictionary into the parameters and buffers, converting dtype and device to theirs.
     ///
+    /// Modules that are ``StateAdapting`` rename what they know under other names first.
     /// Nothing is changed if an error is thrown. A tied parameter needs to be present under one of its names.
     /// - Throws: ``StateMismatch`` listing missing and unexpected names and wrong shapes.
     public func load(_ state: [String: Tensor], matching: StateMatching = .exact) throws {
-        let entries = visited().entries.filter { $0.role != .temporaryBuffer }
+        let visitor = visited()
+        var state = state
+        for (name, module) in visitor.modules { (module as? any StateAdapting)?.adapt(&state, prefix: name.isEmpty ? "" : name + ".") }
+        let entries = visitor.entries.filter { $0.role != .temporaryBuffer }
         let found = Set(entries.filter { state[$0.name] != nil }.map(\.tensor.identity))
         let missing = entries.filter { !found.contains($0.tensor.identity) }.map(\.name)
         let unexpected = Set(state.keys).subtracting(entries.map(\.name)).sorted()
         let shapes = entries.compactMap { entry in
             state[entry.name].flatMap { tensor in
-                tensor.shape == entry.tensor.shape
+                tensor.shape == entry.tensor.shape || entry.role == .resizableBuffer
                     ? nil : StateMismatch.ShapeMismatch(name: entry.name, expected: entry.tensor.shape, found: tensor.shape)
             }
         }
@@ -84,7 +95,13 @@ extension Module {
         }
         withoutGradients {
             for entry in entries {
-                if let value = state[entry.name] { entry.tensor.copyInPlace(from: value) }
+                guard let value = state[entry.name] else { continue }
+                if entry.tensor.shape == value.shape {
+                    entry.tensor.copyInPlace(from: value)
+                } else {
+                    let resized = Tensor.uninitialized(value.shape, dtype: entry.tensor.dtype, device: entry.tensor.device)
+                    entry.tensor.takeData(of: resized.copyInPlace(from: value))
+                }
             }
         }
     }
