@@ -68,7 +68,7 @@ let package = Package(
             linkerSettings: libtorchPaths + [.linkedLibrary("torch_cpu"), .linkedLibrary("c10")]),
         library("Torch", ["CTorch"]),
         library("TorchNN", ["Torch"]),
-        library("EntropyCoding", ["Torch", "TorchNN"]),
+        library("EntropyCoding", ["Torch", "TorchNN", .product(name: "Crypto", package: "swift-crypto")]),
         library("Suggestions", []),
         library("Datasets", ["Suggestions", .product(name: "Crypto", package: "swift-crypto")]),
         library(
@@ -107,7 +107,7 @@ let package = Package(
         tests("CondenseTests", ["Condense", "Experiments"]),
         .testTarget(
             name: "DocumentationTests", dependencies: ["Condense", "CondenseTesting", "SparseAutoencoders", "Experiments", "Torch", "TorchNN"], swiftSettings: swiftSettings),
-        tests("FuzzTests", ["Torch", "Networks", "Experiments", "SparseAutoencoders"]),
+        tests("FuzzTests", ["Torch", "EntropyCoding", "Networks", "Experiments", "SparseAutoencoders"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CondenseCLI"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],

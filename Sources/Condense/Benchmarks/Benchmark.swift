@@ -39,7 +39,7 @@ public struct Benchmark: Sendable {
     }
 
     /// All benchmarks, in the order they are listed.
-    public static let all: [Benchmark] = [.engine, .languageModel, .sparseAutoencoder, .sparseAutoencoderScaling]
+    public static let all: [Benchmark] = [.engine, .languageModel, .sparseAutoencoder, .sparseAutoencoderScaling, .entropyCoder]
 }
 
 /// Wall-clock seconds of several repetitions.
