@@ -17,6 +17,7 @@ struct BenchCommand: ParsableCommand {
               condense bench
               condense bench sae --threads 2
               condense bench lm --python ~/venv/bin/python
+              condense bench sae-scaling --report scaling.html
             """)
 
     @Argument(help: "Which benchmarks; all if none is named.")
@@ -27,6 +28,9 @@ struct BenchCommand: ParsableCommand {
 
     @Option(help: "Threads inside one operation.")
     var threads: Int?
+
+    @Option(help: "HTML file for tables and figures.")
+    var report: String?
 
     @Flag(help: "Print the rows as JSON.")
     var json = false
@@ -40,10 +44,16 @@ struct BenchCommand: ParsableCommand {
     func run() throws {
         if let threads { Engine.threadCount = threads }
         var groups: [String: [BenchmarkRow]] = [:]
+        var blocks: [ReportBlock] = []
         for benchmark in Benchmark.all where names.isEmpty || names.contains(benchmark.name) {
             let rows = try benchmark.run(python: python) { FileHandle.standardError.write(Data("\(benchmark.name): \($0)\n".utf8)) }
             groups[benchmark.name] = rows
+            blocks += benchmark.report(rows)
             if !json { Self.printTable(benchmark.name, rows) }
+        }
+        if let report {
+            let machine = "\(Engine.threadCount) threads, libtorch \(Engine.version)"
+            try writePage(Report(title: "Benchmarks", subtitle: machine, blocks: blocks), plotlyScript: PlotlyScript.text(), to: URL(filePath: report))
         }
         if json {
             let encoder = JSONEncoder()

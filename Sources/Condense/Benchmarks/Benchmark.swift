@@ -10,6 +10,14 @@ public struct BenchmarkRow: Codable, Sendable {
     public var ratio: Double?
     /// A rate worth reading, e.g. "760 tokens/s".
     public var remark: String
+    /// Where the row stands in a series over one size; nil outside of such.
+    public var point: Point?
+
+    public struct Point: Codable, Sendable, Equatable {
+        /// What is varied, e.g. "features".
+        public var axis: String
+        public var value: Double
+    }
 
     init(_ name: String, _ timing: Timing, remark: String = "") {
         self.name = name

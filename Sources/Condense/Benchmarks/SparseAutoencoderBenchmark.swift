@@ -115,7 +115,9 @@ extension Benchmark {
                 size[keyPath: axis.key] = value
                 let x = size.input
                 let trainer = try size.trainer(.topK(TopKSettings(k: size.k)), on: x)
-                rows.append(BenchmarkRow("\(axis.name) \(value)", try Timing.measure(repetitions: 3) { try trainer.step(x) }))
+                var row = BenchmarkRow("\(axis.name) \(value)", try Timing.measure(repetitions: 3) { try trainer.step(x) })
+                row.point = BenchmarkRow.Point(axis: axis.name, value: Double(value))
+                rows.append(row)
             }
             let exponent = LineFit(x: axis.values.map { log(Double($0)) }, y: rows.map { log($0.median) }).slope
             rows = [rows[0]] + rows[1...].map { $0.compared(with: rows[0]) }

@@ -1,4 +1,5 @@
 package import Experiments
+internal import Foundation
 internal import Torch
 
 /// AbsTopK against TopK with as many and with twice as many features, and JumpReLU, at equal L0 on activations of a language
@@ -18,17 +19,18 @@ package struct AbsTopKExperiment {
     }
 
     package func run() throws -> Reproduction {
+        let jump = try jumpReLU()
         let outcomes = try comparison.run([
             arm(Self.abs, SAEArchitecture(AbsTopKSettings(k: setting.k))),
             arm(Self.same, .topK(TopKSettings(k: setting.k))),
             arm(Self.double, .topK(TopKSettings(k: setting.k)), factor: 2),
-            arm(Self.jump, SAEArchitecture(JumpReLUSettings(l0Coefficient: 1, targetL0: Double(setting.k)))),
+            jump.chosen,
         ])
         let truth = try knownDictionary()
         return Reproduction(
             rows: rows(outcomes) + truthRows(truth), setting: description,
             evidence: [
-                .heading("Activations of a language model"), .table(outcomes.table), .figure(outcomes.figure), .figure(signFigure(outcomes)),
+                .heading("Activations of a language model"), .table(outcomes.table), .figure(outcomes.figure), .figure(signFigure(outcomes)), .table(jump.trials),
                 .heading("Known directions"), .table(truthTable(truth)),
             ])
     }
@@ -37,6 +39,32 @@ package struct AbsTopKExperiment {
         Comparison.Arm(
             name, architecture, dictionarySize: factor * setting.dictionarySize, batchSize: setting.batchSize, steps: setting.steps,
             deadAfterTokens: setting.deadAfterTokens)
+    }
+
+    /// The logarithms of JumpReLU's thresholds move by the learning rate a step, so that the start decides about L0 in a short run: start and
+    /// rate are chosen on the validation set, the least error among L0 near k.
+    private func jumpReLU() throws -> (chosen: Comparison.Arm, trials: Table) {
+        let seed = comparison.context.seeds[0]
+        let trials = try setting.jumpReLUStarts.map { start in
+            var trial = arm(
+                Self.jump,
+                SAEArchitecture(JumpReLUSettings(l0Coefficient: 1, targetL0: Double(setting.k), initialThreshold: start.threshold)))
+            trial.configuration.learningRate = start.learningRate
+            let metrics = try comparison.train(trial, seed: seed).model.evaluate(comparison.data.validation)
+            return (arm: trial, start: start, l0: metrics.l0, error: metrics.normalizedMSE)
+        }
+        func distance(_ l0: Double) -> Double { Swift.abs(log(max(l0, 1e-3) / Double(setting.k))) }
+        let near = trials.filter { distance($0.l0) <= log(1.1) }
+        guard let best = near.min(by: { $0.error < $1.error }) ?? trials.min(by: { distance($0.l0) < distance($1.l0) }) else {
+            preconditionFailure("JumpReLU has at least one start")
+        }
+        let table = Table(
+            columns: [.text("JumpReLU"), .number("initial threshold"), .number("learning rate"), .number("L0"), .number("normalised error")],
+            rows: trials.map { trial in
+                [trial.start == best.start ? "chosen" : ""]
+                    + [trial.start.threshold, trial.start.learningRate, trial.l0, trial.error].map { formatNumber($0) }
+            })
+        return (best.arm, table)
     }
 
     // MARK: Activations of a language model
@@ -161,7 +189,7 @@ package struct AbsTopKExperiment {
         """
         \(comparison.data.description) \(setting.dictionarySize) features (twice as many for one arm), k = \(setting.k) chosen for each \
         input, batches of \(setting.batchSize), \(setting.steps) steps, AuxK for all arms that choose k features; JumpReLU is drawn to the \
-        same L0 by its penalty. Known directions: x = Σ ±a·g + noise of \(formatNumber(setting.truth.noise)), \
+        same L0 by its penalty, from a start chosen on the validation set. Known directions: x = Σ ±a·g + noise of \(formatNumber(setting.truth.noise)), \
         \(setting.truth.featureCount) unit directions in \(setting.truth.inputSize) dimensions, each active with probability \
         \(formatNumber(setting.truth.activity)) and either sign, a uniform on 0.5…1.5, k = \(setting.truth.k); drawn anew for each seed. \
         Numbers are means ± standard deviations over \(comparison.context.seeds.count) seeds.

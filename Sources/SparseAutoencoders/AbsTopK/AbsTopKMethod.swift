@@ -35,6 +35,8 @@ package struct AbsTopKSetting: Sendable, Equatable {
     package var batchSize: Int
     package var steps: Int
     package var deadAfterTokens: Int
+    /// What JumpReLU's start and learning rate are chosen from.
+    package var jumpReLUStarts: [JumpReLUStart]
     /// Of the data with a known dictionary.
     package var truth = TruthSetting()
 
@@ -43,10 +45,17 @@ package struct AbsTopKSetting: Sendable, Equatable {
         case .small:
             activations.tokens = 120_000
             (dictionarySize, k, batchSize, steps, deadAfterTokens) = (2_048, 32, 512, 800, 50_000)
+            jumpReLUStarts = [.init(threshold: 0.1, learningRate: 3e-3), .init(threshold: 0.3, learningRate: 1e-3), .init(threshold: 0.3, learningRate: 3e-3)]
         case .full:
             (activations.tokens, activations.testTokens, activations.splicedContexts) = (50_000_000, 200_000, 500)
             (dictionarySize, k, batchSize, steps, deadAfterTokens) = (9_216, 58, 4_096, 30_000, 10_000_000)
+            jumpReLUStarts = [.init(threshold: 0.01, learningRate: 3e-4), .init(threshold: 0.1, learningRate: 3e-4), .init(threshold: 0.1, learningRate: 1e-3)]
         }
+    }
+
+    package struct JumpReLUStart: Sendable, Equatable {
+        package var threshold: Double
+        package var learningRate: Double
     }
 
     /// x = Σ s_j g_j + noise: `featureCount` unit directions, each active with probability `activity`, with either sign.
@@ -81,8 +90,9 @@ package struct BidirectionalTruth {
             return (isActive * signs * sizes).matmul(features) + Tensor.normal([count, setting.inputSize], generator: generator) * setting.noise
         }
         self.features = features
+        let training = rows(setting.trainingRows), test = rows(setting.testRows)
         split = ActivationSplit(
-            training: rows(setting.trainingRows), validation: rows(0), test: rows(setting.testRows),
+            training: training, validation: rows(setting.testRows), test: test,
             origin: "sums of \(setting.featureCount) known directions with either sign in \(setting.inputSize) dimensions")
     }
 }

@@ -1,6 +1,8 @@
 /// The straight line nearest to some points by least squares.
 package struct LineFit {
     package let slope: Double
+    /// y at x = 0.
+    package let intercept: Double
     /// How much of the variation of y the line explains, R²; not a number if all y are equal.
     package let explainedVariation: Double
 
@@ -14,6 +16,7 @@ package struct LineFit {
             yy += (b - meanY) * (b - meanY)
         }
         slope = xy / xx
+        intercept = meanY - slope * meanX
         explainedVariation = xy * xy / (xx * yy)
     }
 }
