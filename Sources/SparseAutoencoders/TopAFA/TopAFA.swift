@@ -78,6 +78,9 @@ public struct TopAFASettings: SAEVariant {
     }
 
     public var encoder: EncoderKind { .topAFA }
+    /// As in the paper's code. Codes are selected to have the norm ‖x − b_dec‖ but drawn to ‖x‖: with a b_dec far from 0 the two pull
+    /// against each other, and a few oversized features win.
+    public var start: ModelStart { ModelStart(decoderBias: .zeros) }
     public func learningRate(dictionarySize: Int) -> Double { 3e-4 }
 
     public func makeLossTerms(_ plan: TrainingPlan) -> [any LossTerm] {

@@ -46,7 +46,7 @@ package struct TopAFASetting: Sendable, Equatable {
         case .small:
             activations.tokens = 120_000
             (dictionarySize, batchSize, steps, deadAfterTokens) = (1_024, 512, 500, 50_000)
-            (ks, batchKs) = ([16, 64, 128, 256, 384], [64, 128])
+            (ks, batchKs) = ([32, 128, 384, 768], [128])
         case .full:
             (activations.tokens, activations.testTokens, activations.splicedContexts) = (50_000_000, 200_000, 500)
             (dictionarySize, batchSize, steps, deadAfterTokens) = (9_216, 4_096, 20_001, 20_480)

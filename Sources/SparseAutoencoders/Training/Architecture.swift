@@ -115,10 +115,14 @@ public struct ModelStart: Sendable, Equatable {
     public var atomNorm: Double
     /// Encoder rows are the atoms times this.
     public var encoderScale: Double
+    public var decoderBias: SAETrainingConfiguration.DecoderBiasStart
 
-    public init(atomNorm: Double = 1, encoderScale: Double = 1) {
+    public init(
+        atomNorm: Double = 1, encoderScale: Double = 1, decoderBias: SAETrainingConfiguration.DecoderBiasStart = .geometricMedian
+    ) {
         self.atomNorm = atomNorm
         self.encoderScale = encoderScale
+        self.decoderBias = decoderBias
     }
 }
 

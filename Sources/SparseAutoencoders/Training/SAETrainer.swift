@@ -66,7 +66,7 @@ public final class SAETrainer {
                 normalization: normalization, subtractsDecoderBias: configuration.subtractsDecoderBias, origin: origin),
             atomNorm: variant.start.atomNorm, encoderScale: variant.start.encoderScale, dtype: start.dtype, generator: generator)
         withoutGradients {
-            let bias = configuration.decoderBiasStart.bias(for: normalization.normalize(start).rows)
+            let bias = (configuration.decoderBiasStart ?? variant.start.decoderBias).bias(for: normalization.normalize(start).rows)
             _ = model.decoderBias.copyInPlace(from: bias)
         }
         self.model = model

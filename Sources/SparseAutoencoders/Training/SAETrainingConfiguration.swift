@@ -26,8 +26,8 @@ public struct SAETrainingConfiguration: RunConfiguration {
     /// Activations whose norm is more than this many times the median of the first ones are left out; nil for none. Some tokens
     /// act as attention sinks with norms a hundred times those of others, and would make up nearly all of the loss.
     public var outlierNorm: Double? = 10
-    /// What b_dec starts as.
-    public var decoderBiasStart = DecoderBiasStart.geometricMedian
+    /// What b_dec starts as; nil for the architecture's usual: zeros for top-AFA, the geometric median for all others.
+    public var decoderBiasStart: DecoderBiasStart?
     /// Whether the encoder sees x − b_dec.
     public var subtractsDecoderBias = true
     /// A feature that has not been active for this many tokens is dead.
