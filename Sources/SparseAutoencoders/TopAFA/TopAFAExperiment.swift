@@ -95,17 +95,11 @@ package struct TopAFAExperiment {
         return verdicts.contains(.contradicted) ? .contradicted : verdicts.contains(.inconclusive) ? .inconclusive : .holds
     }
 
-    /// An arm's normalised error over TopK's at the same L0, less 1, for each seed: TopK's curve is a straight line in logarithms between
-    /// its arms, and goes on beyond them as its last piece does.
+    /// An arm's normalised error over TopK's at the same L0, less 1, for each seed.
     private func excess(of arm: String, _ outcomes: Outcomes) -> [Double] {
         outcomes.of(arm).map { outcome in
-            let curve = setting.ks.compactMap { k in outcomes.of(Self.topK(k)).first { $0.seed == outcome.seed } }
-                .map { (x: log($0.metrics.l0), y: log($0.metrics.normalizedMSE)) }
-            let x = log(outcome.metrics.l0)
-            let end = min(curve.count - 1, max(1, curve.firstIndex { $0.x >= x } ?? curve.count - 1))
-            let (a, b) = (curve[end - 1], curve[end])
-            let expected = a.y + (b.y - a.y) * (x - a.x) / (b.x - a.x)
-            return exp(log(outcome.metrics.normalizedMSE) - expected) - 1
+            let arms = setting.ks.compactMap { k in outcomes.of(Self.topK(k)).first { $0.seed == outcome.seed } }
+            return ErrorCurve(arms, error: \.metrics.normalizedMSE).excess(of: outcome, error: \.metrics.normalizedMSE)
         }
     }
 

@@ -48,4 +48,13 @@ import Torch
         #expect(agreement.csv.split(separator: "\n").count == 3)
         #expect(agreement.csv.hasPrefix("ztz,ftf,"))
     }
+
+    @Test func errorsLieOnStraightLinesInLogarithms() {
+        // error = 1/L0 to 4, then 0.5/√L0; beyond the points as before them.
+        let curve = ErrorCurve([(16, 0.125), (1, 1), (4, 0.25)])
+        for (l0, expected) in [(0.5, 2), (1, 1), (2, 0.5), (4, 0.25), (9, 1.0 / 6), (64, 0.0625)] {
+            #expect(abs(curve.error(atL0: l0) / expected - 1) < 1e-12, "at \(l0)")
+        }
+        #expect(ErrorCurve([(16, 0.125)]).error(atL0: 16).isNaN)
+    }
 }
