@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Torch
 
 /// Integer distributions that symbols are coded with, one a row.
@@ -102,15 +103,19 @@ struct CodingEntries: Sendable {
     let cumulative: [UInt32]
     /// For each row and each value of a frequency's upper 8 bits, the symbol at the first frequency with these.
     let lookup: [UInt16]
+    /// For each row what its most frequent symbol costs.
+    let fewestBits: [Double]
 
     init(values: [Int32], lengths: [Int32], width: Int) {
-        var symbols: [Symbol] = [], rowStarts: [Int32] = [0], cumulative: [UInt32] = [], lookup: [UInt16] = []
+        var symbols: [Symbol] = [], rowStarts: [Int32] = [0], cumulative: [UInt32] = [], lookup: [UInt16] = [], fewestBits: [Double] = []
         let step = CDFQuantization.total >> Self.lookupBits
         for (row, length) in lengths.enumerated() {
             let entries = values[row * width..<row * width + Int(length)]
             symbols += zip(entries, entries.dropFirst()).map { Symbol(start: $0, end: $1) }
             rowStarts.append(Int32(symbols.count))
             cumulative += entries.map { UInt32($0) }
+            let mostFrequent = zip(entries, entries.dropFirst()).map { $1 - $0 }.max() ?? 1
+            fewestBits.append(Double(CDFQuantization.precision) - log2(Double(mostFrequent)))
             var symbol = entries.startIndex
             for frequency in stride(from: 0, to: CDFQuantization.total, by: step) {
                 while entries[symbol + 1] <= frequency { symbol += 1 }
@@ -121,5 +126,6 @@ struct CodingEntries: Sendable {
         self.rowStarts = rowStarts
         self.cumulative = cumulative
         self.lookup = lookup
+        self.fewestBits = fewestBits
     }
 }

@@ -131,8 +131,13 @@ public final class EntropyBottleneck: ModeDependent, StateAdapting {
     /// - Throws: ``EntropyCodingError/invalidProbabilities(_:)`` where parameters are NaN or infinite, or a channel spreads
     ///   over more integers than 16 bits can tell apart. The tables are then as they were.
     public func update(searchingQuantiles: Bool = false) throws {
+        if searchingQuantiles { withoutGradients { searchQuantiles() } }
+        let rows = try probabilities()
+        tableBuffers.store(try CDFTables(probabilities: rows.probabilities, offsets: rows.offsets))
+    }
+
+    package func probabilities() throws -> RowProbabilities {
         try withoutGradients {
-            if searchingQuantiles { searchQuantiles() }
             let places: [Float] = quantiles.scalars()
             let medians = (0..<channels).map { places[3 * $0 + 1] }
             let below = try (0..<channels).map { try reach(medians[$0] - places[3 * $0], channel: $0) }
@@ -141,11 +146,11 @@ public final class EntropyBottleneck: ModeDependent, StateAdapting {
             let starts = Tensor(zip(medians, below).map { $0 - Float($1) }, shape: [channels, 1, 1]).to(device: quantiles.device)
             let samples = Tensor.arange(0, longest, device: quantiles.device) + starts
             let (lower, upper) = logits(around: samples, layers(trained: false))
-            let inside: [Float] = (upper.sigmoid() - lower.sigmoid()).scalars()
             // As in the reference, the upper tail begins where the longest channel ends, for all of them.
-            let outside: [Float] = (lower[.all, 0, 0].sigmoid() + (-upper[.all, 0, longest - 1]).sigmoid()).scalars()
-            let probabilities = (0..<channels).map { inside[$0 * longest..<$0 * longest + lengths[$0]] + [outside[$0]] }
-            tableBuffers.store(try CDFTables(probabilities: probabilities.map(Array.init), offsets: below.map { -Int32($0) }))
+            let outside = lower[.all, 0, 0].sigmoid() + (-upper[.all, 0, longest - 1]).sigmoid()
+            return RowProbabilities(
+                inside: (upper.sigmoid() - lower.sigmoid()).scalars(), rowLengths: lengths, outside: outside.scalars(),
+                offsets: below.map { -Int32($0) })
         }
     }
 
@@ -197,7 +202,7 @@ public final class EntropyBottleneck: ModeDependent, StateAdapting {
     public func decompress(_ streams: [[UInt8]], size: [Int]) throws -> Tensor {
         let tables = try tables(), rows = channelRows
         let symbols = try Latents.decoded(
-            streams, tables: tables, rows: { _ in rows }, run: size.reduce(1, *), shape: [channels] + size, device: quantiles.device)
+            streams, tables: tables, rows: { _ in rows }, run: Latents.positionCount(of: size), shape: [channels] + size, device: quantiles.device)
         return withoutGradients { symbols.to(dtype: quantiles.dtype) + medians(rank: size.count + 2) }
     }
 

@@ -44,6 +44,15 @@ enum Latents {
         }
     }
 
+    /// Positions of a size that comes from a file.
+    static func positionCount(of size: [Int]) throws -> Int {
+        try size.reduce(1) { count, size in
+            let (product, overflow) = count.multipliedReportingOverflow(by: size)
+            guard size >= 0 && !overflow else { throw EntropyCodingError.invalidRows("a latent has size \(size)") }
+            return product
+        }
+    }
+
     /// One stream for each example, channels after each other.
     static func streams(of symbols: Tensor, tables: CDFTables, rows: (Int) -> [Int32], run: Int) throws -> [[UInt8]] {
         try (0..<symbols.size(0)).map { example in
@@ -52,6 +61,7 @@ enum Latents {
     }
 
     static func decoded(_ streams: [[UInt8]], tables: CDFTables, rows: (Int) -> [Int32], run: Int, shape: [Int], device: Device) throws -> Tensor {
+        guard !streams.isEmpty else { return Tensor.zeros([0] + shape, dtype: .int32, device: device) }
         let symbols = try streams.enumerated().map { example, stream in
             Tensor(try tables.decode(stream, rows: rows(example), run: run), shape: shape)
         }

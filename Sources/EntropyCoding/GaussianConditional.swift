@@ -80,6 +80,11 @@ public final class GaussianConditional: ModeDependent, StateAdapting {
     /// Makes the tables of all scales: for each the integers that hold all but `tailMass` of its distribution, and the escape.
     /// - Throws: ``EntropyCodingError`` if a checkpoint's scales cannot have tables. The tables are then as they were.
     public func update() throws {
+        let rows = try probabilities()
+        tableBuffers.store(try CDFTables(probabilities: rows.probabilities, offsets: rows.offsets))
+    }
+
+    package func probabilities() throws -> RowProbabilities {
         try withoutGradients {
             let scales: [Float] = scaleTable.scalars(), multiplier = Float(Self.standardQuantile(upperTail: tailMass / 2))
             let reach = try scales.map { scale in
@@ -93,12 +98,9 @@ public final class GaussianConditional: ModeDependent, StateAdapting {
             let centers = Tensor(reach).to(device: scaleTable.device).unsqueezed(1)
             let distances = (Tensor.arange(0, longest, device: scaleTable.device) - centers).abs().to(dtype: .float32)
             let lower = Self.cumulative((-0.5 - distances) / column)
-            let inside: [Float] = (Self.cumulative((0.5 - distances) / column) - lower).scalars()
-            let outside: [Float] = (lower[.all, 0] * 2).scalars()
-            let probabilities = reach.indices.map { row in
-                Array(inside[row * longest..<row * longest + 2 * reach[row] + 1]) + [outside[row]]
-            }
-            tableBuffers.store(try CDFTables(probabilities: probabilities, offsets: reach.map { -Int32($0) }))
+            return RowProbabilities(
+                inside: (Self.cumulative((0.5 - distances) / column) - lower).scalars(), rowLengths: reach.map { 2 * $0 + 1 },
+                outside: (lower[.all, 0] * 2).scalars(), offsets: reach.map { -Int32($0) })
         }
     }
 

@@ -1,8 +1,8 @@
 /// Reads a stream that ``CDFTables/encode(_:rows:run:)`` wrote, in as many pieces as the caller likes: models that need
 /// earlier symbols to tell the rows of later ones read a few at a time.
 ///
-/// Streams are not trusted. Every read is checked against the stream's end, nothing is allocated and no loop runs by what
-/// a stream says, and ``finish()`` tells whether the coder came back to the state that writing began with. That notices most
+/// Streams are not trusted. Every read is checked against the stream's end, no more symbols are made room for than its bytes can
+/// hold, no loop runs by what it says, and ``finish()`` tells whether the coder came back to the state that writing began with. That notices most
 /// damage but not all, in the last words least: containers have a checksum.
 public struct SymbolDecoder: Sendable {
     private let tables: CDFTables
@@ -41,6 +41,7 @@ public struct SymbolDecoder: Sendable {
             throw EntropyCodingError.invalidRows("\(rows.count) rows for \(run) symbols each")
         }
         try tables.checkRows(rows, run: run, symbolCount: count)
+        try checkRoom(rows, run: run, count: count)
         let symbols = try [Int32](unsafeUninitializedCapacity: count) { buffer, initializedCount in
             var cursor = Cursor(state: state, next: next)
             try words.withUnsafeBufferPointer { words in
@@ -54,6 +55,16 @@ public struct SymbolDecoder: Sendable {
         }
         symbolsRead += count
         return symbols
+    }
+
+    /// Checks that what is left of the stream can hold so many symbols, were each the most frequent of its row: sizes come from
+    /// files as well. Rounding saves a coder less than 2⁻¹⁵ of a symbol's bits.
+    private func checkRoom(_ rows: [Int32], run: Int, count: Int) throws {
+        let needed = Double(run) * rows.reduce(0.0) { $0 + tables.coding.fewestBits[Int($1)] } * (1 - 0x1p-14)
+        // A state has at most 63 bits, and 31 when all is read.
+        guard needed <= Double(32 * (words.count - next + 1)) else {
+            throw EntropyCodingError.damagedStream("\(count) more symbols cannot be in the \(4 * (words.count - next)) bytes that are left")
+        }
     }
 
     /// Checks that the stream is read to its end.

@@ -46,3 +46,17 @@ final class TableBuffers: Module {
         }
     }
 }
+
+/// What a model's tables are made of.
+package struct RowProbabilities {
+    /// For each row those of its integers, and last that of all others.
+    package let probabilities: [[Float]]
+    package let offsets: [Int32]
+
+    /// - Parameter inside: rows as long as the longest, one behind the other.
+    init(inside: [Float], rowLengths: [Int], outside: [Float], offsets: [Int32]) {
+        let longest = rowLengths.max() ?? 0
+        probabilities = rowLengths.indices.map { row in Array(inside[row * longest..<row * longest + rowLengths[row]]) + [outside[row]] }
+        self.offsets = offsets
+    }
+}

@@ -84,6 +84,21 @@ func expectGolden(
         }
     }
 
+    /// Those of the channel whose row is longest: the others' tails are cut short, as in the reference.
+    @Test func probabilitiesSumToOne() throws {
+        let model = try Self.loaded(goldens("bottleneck"))
+        let longest = try #require(model.probabilities().probabilities.max { $0.count < $1.count })
+        #expect(abs(longest.reduce(0.0) { $0 + Double($1) } - 1) < 1e-5)
+    }
+
+    /// Room for so many latents is not even looked for.
+    @Test(arguments: [[1 << 20, 1 << 20], [1 << 40, 1 << 40], [1 << 31], [-1, 5], [-1, -15]])
+    func sizesThatNoStreamHoldsAreRefused(size: [Int]) throws {
+        let golden = try goldens("bottleneck"), model = try Self.loaded(golden)
+        let streams = try model.compress(golden("likelihoods/input0"))
+        #expect(throws: EntropyCodingError.self) { try model.decompress(streams, size: size) }
+    }
+
     @Test func quantilesAreFound() throws {
         let golden = try goldens("bottleneck"), model = try Self.loaded(golden)
         try model.update(searchingQuantiles: true)

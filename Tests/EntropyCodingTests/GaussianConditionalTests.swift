@@ -48,6 +48,12 @@ import TorchNN
         }
     }
 
+    @Test func probabilitiesSumToOne() throws {
+        for row in try GaussianConditional(generator: RandomGenerator(seed: 1)).probabilities().probabilities {
+            #expect(abs(row.reduce(0.0) { $0 + Double($1) } - 1) < 1e-5)
+        }
+    }
+
     @Test func rowsOfScales() throws {
         let golden = try goldens("gaussian"), model = try Self.loaded(golden)
         #expect(try model.rows(for: golden("edges/scales")).isEqual(to: golden("edges/rows")))
