@@ -68,6 +68,7 @@ public enum FeatureError: Error, CustomStringConvertible, Equatable {
     case noSuchFeature(Int, count: Int)
     case widthMismatch(dictionary: Int, activations: Int)
     case hookMismatch(dictionary: String, activations: String)
+    case modelMismatch(dictionary: String, activations: String)
     case deadFeature(Int)
     case choosesWithoutGradients(String)
 
@@ -78,6 +79,8 @@ public enum FeatureError: Error, CustomStringConvertible, Equatable {
             "the autoencoder takes activations of width \(dictionary), but these have width \(activations): use the hook it was trained on"
         case .hookMismatch(let dictionary, let activations):
             "the autoencoder was trained on \(dictionary), but these activations come from \(activations): use the same hook and model"
+        case .modelMismatch(let dictionary, let activations):
+            "the autoencoder was trained on \(dictionary), but these activations come from other weights (\(activations)): collect them from the same model"
         case .deadFeature(let index):
             "feature \(index) is never active on this text: choose another, or give more text"
         case .choosesWithoutGradients(let encoder):

@@ -60,6 +60,8 @@ public enum InferenceRule: String, Codable, Sendable {
 public struct ActivationOrigin: Codable, Sendable, Equatable {
     /// Name of the model, e.g. `smollm2-135m-instruct`.
     public var model: String
+    /// Digest of the model's weights, ``ModelIdentity/digest``; nil if unknown.
+    public var modelDigest: String?
     /// Name of the hook, e.g. `blocks.15.hook_resid_post`.
     public var hook: String
     /// Tokens per context.
@@ -69,8 +71,11 @@ public struct ActivationOrigin: Codable, Sendable, Equatable {
     /// Name of the text.
     public var dataset: String?
 
-    public init(model: String, hook: String, contextSize: Int? = nil, prependsBOS: Bool? = nil, dataset: String? = nil) {
+    public init(
+        model: String, modelDigest: String? = nil, hook: String, contextSize: Int? = nil, prependsBOS: Bool? = nil, dataset: String? = nil
+    ) {
         self.model = model
+        self.modelDigest = modelDigest
         self.hook = hook
         self.contextSize = contextSize
         self.prependsBOS = prependsBOS

@@ -36,6 +36,8 @@ public struct StoreError: Error, CustomStringConvertible, Equatable {
         case noGradients
         /// No rows at all.
         case empty
+        /// Fewer rows to train on than a batch takes.
+        case tooSmall(rows: Int, batchSize: Int)
         /// Reading or writing failed.
         case access(String)
     }
@@ -66,6 +68,8 @@ public struct StoreError: Error, CustomStringConvertible, Equatable {
             "the activation store '\(folder)' holds no gradients, which this needs: collect it again with 'condense sae collect --gradients'"
         case .empty:
             "the activation store '\(folder)' has no rows: collect it again with more text"
+        case .tooSmall(let rows, let batchSize):
+            "the activation store '\(folder)' has only \(rows) rows to train on, and a batch takes \(batchSize): collect more, or lower batchSize"
         case .access(let problem):
             "the activation store in '\(folder)' could not be read or written: \(problem)"
         }

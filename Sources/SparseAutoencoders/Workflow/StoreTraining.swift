@@ -36,9 +36,15 @@ extension StorePart {
     func openStore() throws -> ActivationStore { try ActivationStore(at: URL(filePath: store, directoryHint: .isDirectory)) }
 
     /// The rows to train on, with gradients if one of the trainings needs them.
+    ///
+    /// - Throws: ``StoreError``, also if there are fewer rows than one batch takes.
     func source(_ store: ActivationStore, seed: UInt64, for trainings: [SAETrainingConfiguration]) throws -> ShuffledActivations {
-        try ShuffledActivations(
-            store, rows: try store.trainingRows(heldOut: heldOut), seed: seed, bufferRows: bufferRows,
+        let rows = try store.trainingRows(heldOut: heldOut)
+        if let batch = trainings.map(\.batchSize).max(), (1..<batch).contains(rows.count) {
+            throw StoreError(store.folder, .tooSmall(rows: rows.count, batchSize: batch))
+        }
+        return try ShuffledActivations(
+            store, rows: rows, seed: seed, bufferRows: bufferRows,
             withGradients: trainings.contains { $0.architecture.variant.needsGradients })
     }
 }
@@ -62,8 +68,8 @@ extension ActivationStore {
     /// Where the rows come from, for the autoencoder's configuration.
     public var origin: ActivationOrigin {
         ActivationOrigin(
-            model: description.model.name, hook: description.hook, contextSize: description.contexts?.length,
-            prependsBOS: description.contexts.map { $0.beginningToken != nil }, dataset: description.text)
+            model: description.model.name, modelDigest: description.model.digest.isEmpty ? nil : description.model.digest,
+            hook: description.hook, contextSize: description.contexts?.length, prependsBOS: description.contexts.map { $0.beginningToken != nil }, dataset: description.text)
     }
 }
 
@@ -95,8 +101,12 @@ extension SparseAutoencoder {
     /// - Throws: ``FeatureError``.
     public func check(_ store: ActivationStore) throws(FeatureError) {
         guard store.width == inputSize else { throw .widthMismatch(dictionary: inputSize, activations: store.width) }
-        if let origin = configuration.origin, origin.hook != store.description.hook {
-            throw .hookMismatch(dictionary: origin.hook, activations: store.description.hook)
+        guard let origin = configuration.origin else { return }
+        if origin.hook != store.description.hook { throw .hookMismatch(dictionary: origin.hook, activations: store.description.hook) }
+        // A model may go by several names; its weights tell.
+        let model = store.description.model
+        if let digest = origin.modelDigest, !model.digest.isEmpty, digest != model.digest {
+            throw .modelMismatch(dictionary: origin.model, activations: model.name)
         }
     }
 }

@@ -134,6 +134,23 @@ final class FailingSource: ActivationSource {
         }
     }
 
+    @Test func aCheckpointOfAnotherArchitectureIsRefused() throws {
+        try withFolder { folder in
+            let cancellation = Cancellation()
+            cancellation.cancel()
+            let configuration = Self.configuration(.topK(TopKSettings(k: 3)))
+            #expect(throws: RunInterrupted.self) {
+                try trainSparseAutoencoder(
+                    configuration, on: tinySource(), seed: 4, run: Self.create(folder, configuration), cancellation: cancellation)
+            }
+            let other = Self.configuration(SAEArchitecture(AbsTopKSettings(k: 3)))
+            let error = #expect(throws: TrainingError.self) {
+                try trainSparseAutoencoder(other, on: tinySource(), seed: 4, run: Run.resume(folder))
+            }
+            #expect(error?.description.contains("expected abs") == true, "\(error?.description ?? "")")
+        }
+    }
+
     @Test(arguments: architectures) func equalSeedsGiveEqualBits(_ architecture: SAEArchitecture) throws {
         let configuration = Self.configuration(architecture)
         let models = try (0..<2).map { _ in try trainSparseAutoencoder(configuration, on: tinySource(), seed: 4) }
