@@ -88,7 +88,8 @@ let package = Package(
                 "TopAFA/README.md",
                 "Variational/README.md",
             ]),
-        library("Condense", ["Torch", "TorchNN", "EntropyCoding", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions"]),
+        library("Codecs", ["Torch", "TorchNN", "EntropyCoding"]),
+        library("Condense", ["Torch", "TorchNN", "EntropyCoding", "Codecs", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions"]),
         library("CondenseTesting", ["Torch", "TorchNN"]),
         .executableTarget(
             name: "CondenseCLI",
@@ -100,6 +101,7 @@ let package = Package(
         tests("TorchTests", ["Torch"]),
         tests("TorchNNTests", ["Torch", "TorchNN"]),
         tests("EntropyCodingTests", ["EntropyCoding", "Torch", "TorchNN"]),
+        tests("CodecsTests", ["Codecs", "EntropyCoding", "Torch", "TorchNN"]),
         tests("ExperimentsTests", ["Experiments", "Torch", "Suggestions"]),
         tests("DatasetsTests", ["Datasets"]),
         tests("NetworksTests", ["Torch", "Networks", "Datasets"]),

@@ -1,4 +1,5 @@
 // `import Condense` brings the whole library.
+@_exported public import Codecs
 @_exported public import Datasets
 @_exported public import EntropyCoding
 @_exported public import Experiments

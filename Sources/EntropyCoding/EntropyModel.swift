@@ -7,6 +7,11 @@ public struct EntropyModelOutput {
     public let values: Tensor
     /// The probability of each, at least 1e-9; −Σ log2 of them is the rate in bits. In the shape of the latents.
     public let likelihoods: Tensor
+
+    public init(values: Tensor, likelihoods: Tensor) {
+        self.values = values
+        self.likelihoods = likelihoods
+    }
 }
 
 extension EntropyModelOutput {
@@ -15,11 +20,12 @@ extension EntropyModelOutput {
 }
 
 /// How latents become symbols and come back.
-enum Latents {
+package enum Latents {
     /// Latents farther from their mean than this are no latents: 32 bits hold them with every table's offset.
     private static let limit = 0x1p29
 
-    static func noisy(_ latents: Tensor, generator: RandomGenerator) -> Tensor {
+    /// Uniform noise of one integer's width stands for rounding.
+    package static func noisy(_ latents: Tensor, generator: RandomGenerator) -> Tensor {
         let noise = withoutGradients {
             Tensor.uninitialized(latents.shape, dtype: latents.dtype, device: generator.device)
                 .uniformInPlace(from: -0.5, to: 0.5, generator: generator)

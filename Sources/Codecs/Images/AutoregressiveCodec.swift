@@ -1,0 +1,183 @@
+internal import EntropyCoding
+public import Torch
+public import TorchNN
+
+/// A codec that predicts each latent from those decoded before it as well as from a second latent (Minnen et al., arXiv:1809.02736;
+/// Cheng et al., arXiv:2001.01568). State-dictionary keys are those of CompressAI.
+///
+/// Latents are coded place by place in reading order, all channels of a place at once, so compressing and decompressing take far longer
+/// than with the other kinds.
+public final class AutoregressiveCodec: ImageCodec, ModeDependent {
+    public let configuration: ImageCodecConfiguration
+    public var mode = ModuleMode.training
+    private let transforms: CodecTransforms
+    private let hyper: HyperTransform
+    private let context: ContextConvolution
+    private let parameters: Sequential
+    private let gaussian: GaussianConditional
+    private let generator: RandomGenerator
+
+    init(_ configuration: ImageCodecConfiguration, generator: RandomGenerator) {
+        self.configuration = configuration
+        self.generator = generator
+        transforms = CodecTransforms(configuration, generator)
+        hyper = HyperTransform(transforms, configuration, generator)
+        let m = configuration.kind == .jointAutoregressive ? configuration.latentChannels : configuration.channels
+        context = ContextConvolution(m, 2 * m, generator)
+        parameters = Sequential(
+            conv1x1(4 * m, m * 10 / 3, generator), leakyReLU(), conv1x1(m * 10 / 3, m * 8 / 3, generator), leakyReLU(),
+            conv1x1(m * 8 / 3, 2 * m, generator))
+        gaussian = GaussianConditional(generator: generator)
+    }
+
+    public func visit(_ v: inout ParameterVisitor) {
+        v("g_a", transforms.analysis)
+        v("g_s", transforms.synthesis)
+        v("", hyper)
+        v("context_prediction", context)
+        v("entropy_parameters", parameters)
+        v("gaussian_conditional", gaussian)
+    }
+
+    /// In evaluation latents are rounded as the coder rounds them, one after the other; the reference estimates the rate of others, which
+    /// are rounded without their means.
+    public func callAsFunction(_ images: Tensor) -> ImageCodecOutput {
+        configuration.check(images)
+        let latents = transforms.analysis(images)
+        let described = hyper(latents)
+        let values = mode == .training ? Latents.noisy(latents, generator: generator) : rounded(latents, described.parameters)
+        let parts = parameters(Tensor.concatenated([described.parameters, context(values)], axis: 1)).chunked(2, axis: 1)
+        let coded = gaussian(latents, scales: parts[0], means: parts[1])
+        return ImageCodecOutput(
+            reconstruction: transforms.synthesis(values),
+            latents: [EntropyModelOutput(values: values, likelihoods: coded.likelihoods), described.output])
+    }
+
+    private func rounded(_ latents: Tensor, _ hyperParameters: Tensor) -> Tensor {
+        let images = (0..<latents.size(0)).map { image in
+            withoutGradients {
+                let predictor = predictor(hyperParameters.narrowed(axis: 0, from: image, count: 1))
+                let places = latents.selected(axis: 0, index: image).permuted([1, 2, 0]).contiguous()
+                predictor.forEachPlace { row, column, prediction in
+                    (places[row, column] - prediction.means).rounded() + prediction.means
+                }
+                return predictor.latents
+            }
+        }
+        return Tensor.concatenated(images)
+    }
+
+    private func predictor(_ hyperParameters: Tensor) -> ContextPredictor {
+        ContextPredictor(context: context, parameters: parameters, hyperParameters: hyperParameters)
+    }
+
+    public func auxiliaryLoss() -> Tensor { hyper.bottleneck.auxiliaryLoss() }
+
+    public func update() throws {
+        try hyper.bottleneck.update()
+        try gaussian.update()
+    }
+
+    public func tablesChecksum() throws -> UInt32 { try hyper.tablesChecksum(with: gaussian) }
+
+    public func compress(_ images: Tensor) throws -> [CodedLatents] {
+        configuration.check(images)
+        let latents = withoutGradients { transforms.analysis(images) }
+        let described = try hyper.compress(latents), tables = try gaussian.tables()
+        return try (0..<latents.size(0)).map { image in
+            let predictor = predictor(described.parameters.narrowed(axis: 0, from: image, count: 1))
+            let places = latents.selected(axis: 0, index: image).permuted([1, 2, 0]).contiguous()
+            guard places.isFinite().all().item() != 0, places.abs().max().item() < 0x1p29 else {
+                throw EntropyCodingError.latentOutOfRange(places.abs().max().item())
+            }
+            var symbols: [Int32] = [], rows: [Int32] = []
+            withoutGradients {
+                predictor.forEachPlace { row, column, prediction in
+                    let rounded = (places[row, column] - prediction.means).rounded()
+                    symbols += rounded.to(dtype: .int32).scalars()
+                    rows += gaussian.rows(for: prediction.scales).scalars()
+                    return rounded + prediction.means
+                }
+            }
+            return CodedLatents(
+                streams: [try tables.encode(symbols, rows: rows), described.streams[image]], latentHeight: described.size[0],
+                latentWidth: described.size[1])
+        }
+    }
+
+    public func decompress(_ coded: [CodedLatents]) throws -> Tensor {
+        let (streams, size) = try coded.joined(streamCount: 2)
+        let hyperParameters = try hyper.decompress(streams[1], size: size), tables = try gaussian.tables()
+        let latents = try streams[0].enumerated().map { image, stream in
+            let predictor = predictor(hyperParameters.narrowed(axis: 0, from: image, count: 1))
+            var decoder = try SymbolDecoder(stream, tables: tables)
+            try withoutGradients {
+                try predictor.forEachPlace { _, _, prediction in
+                    let symbols = try decoder.decode(rows: gaussian.rows(for: prediction.scales).scalars())
+                    return Tensor(symbols).to(device: prediction.means.device).to(dtype: prediction.means.dtype) + prediction.means
+                }
+            }
+            try decoder.finish()
+            return predictor.latents
+        }
+        return withoutGradients { transforms.synthesis(Tensor.concatenated(latents)).clamped(minimum: 0, maximum: 1) }
+    }
+}
+
+/// Distributions of one image's latents, place by place: at each, the context convolution is computed for that place alone, and what the
+/// second latent contributes to the first layer was computed for all places at once.
+private final class ContextPredictor {
+    struct Prediction {
+        /// Shape [M] each.
+        let scales: Tensor, means: Tensor
+    }
+
+    private let height: Int, width: Int, channels: Int
+    /// Latents so far with a border of zeros, [height + 2, width + 4, M]: the context reaches two rows up and two columns to both sides.
+    private let padded: Tensor
+    private let contextWeight: Tensor, contextBias: Tensor
+    /// What the second latent gives the first layer, [height, width, outputs], and the rest of that layer's weight.
+    private let fromHyper: Tensor, firstWeight: Tensor
+    private let layers: [(weight: Tensor, bias: Tensor)]
+
+    /// - Parameter hyperParameters: shape [1, 2M, height, width].
+    init(context: ContextConvolution, parameters: Sequential, hyperParameters: Tensor) {
+        (height, width) = (hyperParameters.size(2), hyperParameters.size(3))
+        channels = context.weight.size(1)
+        let border = ContextConvolution.size / 2
+        padded = Tensor.zeros([height + border, width + 2 * border, channels], device: hyperParameters.device)
+        contextWeight = context.tapWeight
+        contextBias = context.bias.detached()
+        let matrices = parameters.layers.compactMap { $0 as? Conv2d }.map { layer in
+            (weight: layer.weight.detached().squeezed(3).squeezed(2), bias: layer.bias!.detached())
+        }
+        let split = matrices[0].weight.split(sizes: [2 * channels, 2 * channels], axis: 1).map { $0.contiguous() }
+        firstWeight = split[1]
+        let hyper = hyperParameters.detached().selected(axis: 0, index: 0).permuted([1, 2, 0]).contiguous()
+        fromHyper = hyper.linear(weight: split[0], bias: matrices[0].bias)
+        layers = Array(matrices.dropFirst())
+    }
+
+    /// Calls `body` with each place's distribution in reading order; what it returns are the latents there, [M].
+    func forEachPlace(_ body: (_ row: Int, _ column: Int, _ prediction: Prediction) throws -> Tensor) rethrows {
+        let size = ContextConvolution.size, border = size / 2
+        for row in 0..<height {
+            for column in 0..<width {
+                let before = Tensor.concatenated(
+                    [padded[row..<row + border, column..<column + size].reshaped([-1]), padded[row + border, column..<column + border].reshaped([-1])])
+                let context = before.linear(weight: contextWeight, bias: contextBias)
+                var hidden = fromHyper[row, column] + context.linear(weight: firstWeight)
+                for layer in layers { hidden = hidden.leakyReLU().linear(weight: layer.weight, bias: layer.bias) }
+                let parts = hidden.chunked(2)
+                let latents = try body(row, column, Prediction(scales: parts[0], means: parts[1]))
+                padded[row + border, column + border].copyInPlace(from: latents)
+            }
+        }
+    }
+
+    /// What ``forEachPlace(_:)`` was given, shape [1, M, height, width].
+    var latents: Tensor {
+        let border = ContextConvolution.size / 2
+        return padded[border..<border + height, border..<border + width].permuted([2, 0, 1]).unsqueezed(0).contiguous()
+    }
+}
