@@ -88,7 +88,7 @@ let package = Package(
                 "TopAFA/README.md",
                 "Variational/README.md",
             ]),
-        library("Codecs", ["Torch", "TorchNN", "EntropyCoding"]),
+        library("Codecs", ["Torch", "TorchNN", "EntropyCoding", "Experiments"]),
         library("Condense", ["Torch", "TorchNN", "EntropyCoding", "Codecs", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions"]),
         library("CondenseTesting", ["Torch", "TorchNN"]),
         .executableTarget(
@@ -101,7 +101,7 @@ let package = Package(
         tests("TorchTests", ["Torch"]),
         tests("TorchNNTests", ["Torch", "TorchNN"]),
         tests("EntropyCodingTests", ["EntropyCoding", "Torch", "TorchNN"]),
-        tests("CodecsTests", ["Codecs", "EntropyCoding", "Torch", "TorchNN"]),
+        tests("CodecsTests", ["Codecs", "EntropyCoding", "Experiments", "Torch", "TorchNN"]),
         tests("ExperimentsTests", ["Experiments", "Torch", "Suggestions"]),
         tests("DatasetsTests", ["Datasets"]),
         tests("NetworksTests", ["Torch", "Networks", "Datasets"]),

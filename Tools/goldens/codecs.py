@@ -2,7 +2,7 @@
 
     python Tools/goldens/codecs.py
 
-Made with compressai 1.2.8, torch 2.13.0+cpu, numpy and safetensors, seed 20240823. Writes small safetensors files. The last layers
+Made with compressai 1.2.8, pytorch-msssim 1.0.0, torch 2.13.0+cpu, numpy and safetensors, seed 20240823. Writes small safetensors files. The last layers
 of g_a and h_a are enlarged, so that latents are not all 0, and the Gaussian tables have few scales, so that they are small.
 """
 
@@ -18,6 +18,7 @@ if not torch.cuda.is_available():
 
 import compressai  # noqa: E402
 from compressai import models  # noqa: E402
+from pytorch_msssim import ms_ssim, ssim  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 SEED = 20240823
@@ -96,4 +97,23 @@ def main():
         print(f"{name}: {size} bytes, |y| {y.abs().mean():.2f}, streams {lengths}")
 
 
+def quality():
+    """Images and noisy copies: two grey ones with odd sides, one in colour, too small for five scales."""
+    torch.manual_seed(SEED)
+    values = {}
+    for name, shape in [("grey", (2, 1, 165, 163)), ("colour", (1, 3, 20, 23))]:
+        smooth = torch.nn.functional.interpolate(torch.rand(shape[0], shape[1], 9, 9), size=shape[2:], mode="bilinear")
+        noise = torch.randn(shape) * torch.linspace(0.02, 0.1, shape[0]).reshape(-1, 1, 1, 1)
+        pair = [(x.clamp(0, 1) * 255).round() for x in (smooth, smooth + noise)]
+        for side, x in zip("ab", pair):
+            values[f"{name}/{side}"] = x.to(torch.uint8)
+        a, b = (x / 255 for x in pair)
+        values[f"{name}/ssim"] = ssim(a, b, data_range=1, size_average=False)
+        values[f"{name}/psnr"] = -10 * ((a - b) ** 2).mean((1, 2, 3)).log10()
+        if min(shape[2:]) > 160:
+            values[f"{name}/ms-ssim"] = ms_ssim(a, b, data_range=1, size_average=False)
+    save_file(values, FIXTURES / "quality.safetensors", metadata={"made with": f"pytorch-msssim 1.0.0, torch {torch.__version__}, seed {SEED}"})
+
+
 main()
+quality()

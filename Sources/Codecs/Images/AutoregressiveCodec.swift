@@ -73,8 +73,8 @@ public final class AutoregressiveCodec: ImageCodec, ModeDependent {
 
     public func auxiliaryLoss() -> Tensor { hyper.bottleneck.auxiliaryLoss() }
 
-    public func update() throws {
-        try hyper.bottleneck.update()
+    public func update(searchingQuantiles: Bool) throws {
+        try hyper.bottleneck.update(searchingQuantiles: searchingQuantiles)
         try gaussian.update()
     }
 

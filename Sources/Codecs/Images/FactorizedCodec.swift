@@ -28,7 +28,7 @@ public final class FactorizedCodec: ImageCodec {
     }
 
     public func auxiliaryLoss() -> Tensor { bottleneck.auxiliaryLoss() }
-    public func update() throws { try bottleneck.update() }
+    public func update(searchingQuantiles: Bool) throws { try bottleneck.update(searchingQuantiles: searchingQuantiles) }
     public func tablesChecksum() throws -> UInt32 { try bottleneck.tables().checksum }
 
     public func compress(_ images: Tensor) throws -> [CodedLatents] {

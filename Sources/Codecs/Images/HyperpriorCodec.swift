@@ -41,8 +41,8 @@ public final class HyperpriorCodec: ImageCodec {
 
     public func auxiliaryLoss() -> Tensor { hyper.bottleneck.auxiliaryLoss() }
 
-    public func update() throws {
-        try hyper.bottleneck.update()
+    public func update(searchingQuantiles: Bool) throws {
+        try hyper.bottleneck.update(searchingQuantiles: searchingQuantiles)
         try gaussian.update()
     }
 

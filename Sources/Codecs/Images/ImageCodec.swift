@@ -13,8 +13,10 @@ public protocol ImageCodec: Module {
     /// Makes the quantiles of the entropy bottleneck those of its distributions. Only they have a gradient of it.
     func auxiliaryLoss() -> Tensor
     /// Makes the tables that symbols are coded with.
+    /// - Parameter searchingQuantiles: find the places where the entropy bottleneck's distributions end, instead of trusting what
+    ///   training made of them.
     /// - Throws: `EntropyCodingError` where parameters are NaN or infinite.
-    func update() throws
+    func update(searchingQuantiles: Bool) throws
     /// - Returns: the streams of each image.
     /// - Throws: `EntropyCodingError` without tables, and for NaN or huge latents.
     func compress(_ images: Tensor) throws -> [CodedLatents]
@@ -24,6 +26,11 @@ public protocol ImageCodec: Module {
     /// Of all tables, for files.
     /// - Throws: `EntropyCodingError` without tables.
     func tablesChecksum() throws -> UInt32
+}
+
+extension ImageCodec {
+    /// Makes the tables that symbols are coded with, from the quantiles that training found.
+    public func update() throws { try update(searchingQuantiles: false) }
 }
 
 /// What a codec makes of images.

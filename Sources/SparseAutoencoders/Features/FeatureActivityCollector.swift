@@ -1,3 +1,5 @@
+internal import Experiments
+
 /// One context of text.
 struct ContextText {
     let number: Int

@@ -1,3 +1,4 @@
+internal import Experiments
 public import Torch
 
 /// Endless batches of a store's rows in random order, with bounded memory.
