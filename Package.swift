@@ -66,10 +66,16 @@ let package = Package(
             name: "CTorch",
             cxxSettings: libtorchIncludes,
             linkerSettings: libtorchPaths + [.linkedLibrary("torch_cpu"), .linkedLibrary("c10")]),
+        .systemLibrary(
+            name: "CFFmpeg", pkgConfig: "libavformat",
+            providers: [
+                .apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev", "libswresample-dev", "libavutil-dev"]), .brew(["ffmpeg"]),
+            ]),
         library("Torch", ["CTorch"]),
         library("TorchNN", ["Torch"]),
         library("EntropyCoding", ["Torch", "TorchNN", .product(name: "Crypto", package: "swift-crypto")]),
         library("Suggestions", []),
+        library("Media", ["CFFmpeg", "Torch"]),
         library("Datasets", ["Suggestions", .product(name: "Crypto", package: "swift-crypto")]),
         library(
             "Experiments",
@@ -89,12 +95,16 @@ let package = Package(
                 "Variational/README.md",
             ]),
         library("Codecs", ["Torch", "TorchNN", "EntropyCoding", "Experiments"]),
-        library("Condense", ["Torch", "TorchNN", "EntropyCoding", "Codecs", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions"]),
+        library(
+            "Condense",
+            [
+                "Torch", "TorchNN", "EntropyCoding", "Codecs", "Media", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions",
+            ]),
         library("CondenseTesting", ["Torch", "TorchNN"]),
         .executableTarget(
             name: "CondenseCLI",
             dependencies: [
-                "Condense", "Torch", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions", argumentParser, logging,
+                "Condense", "Torch", "Media", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions", argumentParser, logging,
             ],
             swiftSettings: swiftSettings),
 
@@ -104,12 +114,13 @@ let package = Package(
         tests("CodecsTests", ["Codecs", "EntropyCoding", "Experiments", "Torch", "TorchNN"]),
         tests("ExperimentsTests", ["Experiments", "Torch", "Suggestions"]),
         tests("DatasetsTests", ["Datasets"]),
+        tests("MediaTests", ["Media", "Torch"]),
         tests("NetworksTests", ["Torch", "Networks", "Datasets"]),
         tests("SparseAutoencodersTests", ["Torch", "TorchNN", "Experiments", "SparseAutoencoders"]),
         tests("CondenseTests", ["Condense", "Experiments"]),
         .testTarget(
             name: "DocumentationTests", dependencies: ["Condense", "CondenseTesting", "SparseAutoencoders", "Experiments", "Torch", "TorchNN"], swiftSettings: swiftSettings),
-        tests("FuzzTests", ["Torch", "EntropyCoding", "Networks", "Experiments", "SparseAutoencoders"]),
+        tests("FuzzTests", ["Torch", "EntropyCoding", "Media", "Networks", "Experiments", "SparseAutoencoders"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CondenseCLI"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],

@@ -3,6 +3,7 @@
 @_exported public import Datasets
 @_exported public import EntropyCoding
 @_exported public import Experiments
+@_exported public import Media
 @_exported public import Networks
 @_exported public import SparseAutoencoders
 @_exported public import Torch

@@ -2,6 +2,7 @@ import ArgumentParser
 import Datasets
 import Experiments
 import Foundation
+import Media
 import Torch
 
 /// `condense doctor`: what was found on this machine.
@@ -26,10 +27,11 @@ struct DoctorCommand: ParsableCommand {
 
 /// What there is, and what of it is a problem.
 private struct Findings: Encodable {
-    let environment = RunEnvironment.current(settings: RunSettings(), libraries: ["libtorch": Engine.version])
+    let environment = RunEnvironment.current(settings: RunSettings(), libraries: ["libtorch": Engine.version, "FFmpeg": FFmpeg.version])
     let libtorchPath = Findings.loadedLibrary(named: "libtorch_cpu")
     let libtorchCapability = Findings.cpuCapability
     let kernels = Engine.vectorInstructions
+    let ffmpegLibraries = FFmpeg.libraries
     let threads = Engine.threadCount
     let devices = Device.available.map(\.description)
     let cache: String
@@ -61,6 +63,7 @@ private struct Findings: Encodable {
             ["libtorch from", libtorchPath ?? "unknown place"],
             ["libtorch uses", libtorchCapability],
             ["own kernels use", kernels],
+            ["FFmpeg libraries", ffmpegLibraries.map { "\($0.name) \($0.version)" }.joined(separator: ", ")],
             ["processor", environment.processor],
             ["threads", "\(threads) of \(environment.cores) cores"],
             ["memory", byteCount(Int(clamping: environment.memory))],
