@@ -23,7 +23,7 @@ enum ReportPage {
         h3{font-size:1.05rem;font-weight:620;margin:2rem 0 .5rem}
         p{margin:0 0 1rem;max-width:44rem}
         .subtitle{font-size:1.15rem;color:var(--soft);line-height:1.5}
-        nav{display:flex;flex-wrap:wrap;gap:.2rem 1.3rem;margin:1.6rem 0 0;padding:.7rem 0;border-block:1px solid var(--line);
+        nav{display:flex;flex-wrap:wrap;gap:.2rem 1.3rem;margin:1.6rem 0 1.2rem;padding:.7rem 0;border-block:1px solid var(--line);
         font-size:.92rem}
         a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
         .numbers{display:grid;grid-template-columns:repeat(auto-fit,minmax(10.5rem,1fr));gap:1px;margin:2rem 0;padding:0;

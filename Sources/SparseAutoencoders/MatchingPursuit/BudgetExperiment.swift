@@ -46,10 +46,14 @@ struct BudgetExperiment {
                     deadAfterTokens: setting.deadAfterTokens)
             })
         var uses: [Use] = [], likenesses: [Likeness] = []
-        for outcome in outcomes.all {
+        let progress = comparison.context.progress
+        progress.begin("Using models with other budgets", total: outcomes.all.count, unit: "models")
+        for (count, outcome) in outcomes.all.enumerated() {
             for budget in setting.budgets { uses.append(try use(outcome, budget)) }
             likenesses.append(likeness(outcome))
+            progress.update(count + 1)
         }
+        progress.end()
         return BudgetFindings(
             setting: setting, data: comparison.data.description, outcomes: outcomes, uses: uses, likenesses: likenesses)
     }
