@@ -7,14 +7,14 @@ public import TorchNN
 ///
 /// Latents are coded place by place in reading order, all channels of a place at once, so compressing and decompressing take far longer
 /// than with the other kinds.
-public final class AutoregressiveCodec: ImageCodec, ModeDependent {
+public final class AutoregressiveCodec: ImageCodec, DescribedLatents, ModeDependent {
     public let configuration: ImageCodecConfiguration
     public var mode = ModuleMode.training
     private let transforms: CodecTransforms
-    private let hyper: HyperTransform
+    let hyper: HyperTransform
     private let context: ContextConvolution
     private let parameters: Sequential
-    private let gaussian: GaussianConditional
+    let gaussian: GaussianConditional
     private let generator: RandomGenerator
 
     init(_ configuration: ImageCodecConfiguration, generator: RandomGenerator) {
@@ -70,15 +70,6 @@ public final class AutoregressiveCodec: ImageCodec, ModeDependent {
     private func predictor(_ hyperParameters: Tensor) -> ContextPredictor {
         ContextPredictor(context: context, parameters: parameters, hyperParameters: hyperParameters)
     }
-
-    public func auxiliaryLoss() -> Tensor { hyper.bottleneck.auxiliaryLoss() }
-
-    public func update(searchingQuantiles: Bool) throws {
-        try hyper.bottleneck.update(searchingQuantiles: searchingQuantiles)
-        try gaussian.update()
-    }
-
-    public func tablesChecksum() throws -> UInt32 { try hyper.tablesChecksum(with: gaussian) }
 
     public func compress(_ images: Tensor) throws -> [CodedLatents] {
         configuration.check(images)

@@ -4,11 +4,11 @@ public import TorchNN
 
 /// A codec with a second latent that tells the scale, or mean and scale, of each of the first (Ballé et al., arXiv:1802.01436; with means
 /// Minnen et al., arXiv:1809.02736). State-dictionary keys are those of CompressAI.
-public final class HyperpriorCodec: ImageCodec {
+public final class HyperpriorCodec: ImageCodec, DescribedLatents {
     public let configuration: ImageCodecConfiguration
     private let transforms: CodecTransforms
-    private let hyper: HyperTransform
-    private let gaussian: GaussianConditional
+    let hyper: HyperTransform
+    let gaussian: GaussianConditional
 
     init(_ configuration: ImageCodecConfiguration, generator: RandomGenerator) {
         self.configuration = configuration
@@ -38,15 +38,6 @@ public final class HyperpriorCodec: ImageCodec {
         let parts = parameters.chunked(2, axis: 1)
         return (parts[0], parts[1])
     }
-
-    public func auxiliaryLoss() -> Tensor { hyper.bottleneck.auxiliaryLoss() }
-
-    public func update(searchingQuantiles: Bool) throws {
-        try hyper.bottleneck.update(searchingQuantiles: searchingQuantiles)
-        try gaussian.update()
-    }
-
-    public func tablesChecksum() throws -> UInt32 { try hyper.tablesChecksum(with: gaussian) }
 
     public func compress(_ images: Tensor) throws -> [CodedLatents] {
         configuration.check(images)
@@ -106,9 +97,24 @@ final class HyperTransform: Module {
         let own = try bottleneck.decompress(streams, size: size)
         return withoutGradients { synthesis(own) }
     }
+}
 
-    func tablesChecksum(with gaussian: GaussianConditional) throws -> UInt32 {
-        let checksums = [try bottleneck.tables().checksum, try gaussian.tables().checksum]
+/// A codec with a second latent that describes normal distributions of the first.
+protocol DescribedLatents: ImageCodec {
+    var hyper: HyperTransform { get }
+    var gaussian: GaussianConditional { get }
+}
+
+extension DescribedLatents {
+    public func auxiliaryLoss() -> Tensor { hyper.bottleneck.auxiliaryLoss() }
+
+    public func update(searchingQuantiles: Bool) throws {
+        try hyper.bottleneck.update(searchingQuantiles: searchingQuantiles)
+        try gaussian.update()
+    }
+
+    public func tablesChecksum() throws -> UInt32 {
+        let checksums = [try hyper.bottleneck.tables().checksum, try gaussian.tables().checksum]
         return CRC32.checksum(checksums.flatMap { checksum in withUnsafeBytes(of: checksum.littleEndian) { Array($0) } }, .castagnoli)
     }
 }

@@ -1,5 +1,4 @@
 package import Experiments
-internal import Foundation
 public import Torch
 internal import TorchNN
 
@@ -89,10 +88,10 @@ public final class ImageCodecTrainer {
     /// Writes everything that the next step depends on.
     package func save(to checkpoint: CheckpointWriter) throws {
         var tensors = ["generator": generator.state]
-        for (prefix, state) in [("codec", codec.stateDictionary), ("optimizer", optimizer.stateDictionary), ("quantiles", quantileOptimizer.stateDictionary)] {
-            for (name, tensor) in state { tensors["\(prefix).\(name)"] = tensor }
-        }
-        try SafetensorsWriter.write(tensors, to: checkpoint.url("training.safetensors").path(percentEncoded: false))
+        tensors.add(codec.stateDictionary, under: "codec")
+        tensors.add(optimizer.stateDictionary, under: "optimizer")
+        tensors.add(quantileOptimizer.stateDictionary, under: "quantiles")
+        try checkpoint.write(tensors, named: "training")
         try checkpoint.write(State(step: step, codec: configuration.codec))
     }
 
@@ -103,14 +102,10 @@ public final class ImageCodecTrainer {
         guard state.codec == configuration.codec else {
             throw CodecTrainingError.foreignCheckpoint(expected: configuration.codec.description, found: state.codec.description)
         }
-        let tensors = try SafetensorsFile(path: checkpoint.url("training.safetensors").path(percentEncoded: false)).tensors()
-        func part(_ prefix: String) -> [String: Tensor] {
-            let members = tensors.filter { $0.key.hasPrefix(prefix + ".") }
-            return Dictionary(uniqueKeysWithValues: members.map { (String($0.key.dropFirst(prefix.count + 1)), $0.value) })
-        }
-        try codec.load(part("codec"))
-        try optimizer.load(part("optimizer"))
-        try quantileOptimizer.load(part("quantiles"))
+        let tensors = try checkpoint.tensors(named: "training")
+        try codec.load(tensors.part("codec"))
+        try optimizer.load(tensors.part("optimizer"))
+        try quantileOptimizer.load(tensors.part("quantiles"))
         if let random = tensors["generator"] { generator.state = random }
         step = state.step
     }

@@ -18,3 +18,17 @@ extension Checkpoint {
         try SafetensorsFile(path: url("\(name).safetensors").filePath).tensors()
     }
 }
+
+/// Tensors of several owners in one file, e.g. `model.encoder.weight` and `optimizer.encoder.weight.exp_avg`.
+extension [String: Tensor] {
+    /// Adds an owner's tensors under a prefix and a dot.
+    package mutating func add(_ tensors: [String: Tensor], under prefix: String) {
+        for (name, tensor) in tensors { self["\(prefix).\(name)"] = tensor }
+    }
+
+    /// The tensors under a prefix, without it.
+    package func part(_ prefix: String) -> [String: Tensor] {
+        let members = filter { $0.key.hasPrefix(prefix + ".") }
+        return [String: Tensor](uniqueKeysWithValues: members.map { (String($0.key.dropFirst(prefix.count + 1)), $0.value) })
+    }
+}

@@ -17,14 +17,11 @@ extension SAETrainer {
     /// - Returns: the rest of it.
     func save(to file: URL) throws -> TrainingState {
         var tensors: [String: Tensor] = ["dead.tokens": dead.tokensSinceActive, "generator": generator.state]
-        func add(_ prefix: String, _ state: [String: Tensor]) {
-            for (name, tensor) in state { tensors["\(prefix).\(name)"] = tensor }
-        }
-        add("model", model.stateDictionary)
-        add("optimizer", optimizer.stateDictionary)
-        if let weightAverage { add("average", weightAverage.stateDictionary) }
+        tensors.add(model.stateDictionary, under: "model")
+        tensors.add(optimizer.stateDictionary, under: "optimizer")
+        if let weightAverage { tensors.add(weightAverage.stateDictionary, under: "average") }
         if let threshold = thresholdEstimate?.value { tensors["threshold"] = threshold }
-        for term in lossTerms { add("loss.\(term.name)", term.stateDictionary) }
+        for term in lossTerms { tensors.add(term.stateDictionary, under: "loss.\(term.name)") }
         try SafetensorsWriter.write(tensors, to: file.path(percentEncoded: false))
         return TrainingState(step: step, tokensSeen: tokensSeen, model: model.configuration, k: (model.encoder as? TopKEncoder)?.k)
     }
@@ -43,17 +40,13 @@ extension SAETrainer {
                     + "\(model.dictionarySize) of width \(model.inputSize)")
         }
         let tensors = try SafetensorsFile(path: file.path(percentEncoded: false)).tensors()
-        func part(_ prefix: String) -> [String: Tensor] {
-            let members = tensors.filter { $0.key.hasPrefix(prefix + ".") }
-            return Dictionary(uniqueKeysWithValues: members.map { (String($0.key.dropFirst(prefix.count + 1)), $0.value) })
-        }
         guard let tokens = tensors["dead.tokens"], tokens.shape == [model.dictionarySize], let random = tensors["generator"] else {
             throw TrainingError.foreignCheckpoint(problem: "the counters of dead features or the generator's state are missing")
         }
-        try model.load(part("model"))
-        try optimizer.load(part("optimizer"))
-        try weightAverage?.load(part("average"))
-        for term in lossTerms { try term.load(part("loss.\(term.name)")) }
+        try model.load(tensors.part("model"))
+        try optimizer.load(tensors.part("optimizer"))
+        try weightAverage?.load(tensors.part("average"))
+        for term in lossTerms { try term.load(tensors.part("loss.\(term.name)")) }
         dead.tokensSinceActive.copyInPlace(from: tokens)
         generator.state = random
         model.updateConfiguration { $0 = state.model }
