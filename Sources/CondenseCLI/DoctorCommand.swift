@@ -81,8 +81,10 @@ private struct Findings: Encodable {
 
     /// The file that a library of this process was loaded from; nil where the system does not tell.
     private static func loadedLibrary(named name: String) -> String? {
-        guard let maps = try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8) else { return nil }
-        let paths = maps.split(separator: "\n").lazy.compactMap { line in line.firstIndex(of: "/").map { String(line[$0...]) } }
+        // The file's size is told as 0, and it is long: only reading to its end gives all of it.
+        guard let data = try? FileHandle(forReadingFrom: URL(filePath: "/proc/self/maps")).readToEnd() else { return nil }
+        let lines = String(decoding: data, as: UTF8.self).split(separator: "\n")
+        let paths = lines.lazy.compactMap { line in line.firstIndex(of: "/").map { String(line[$0...]) } }
         return paths.first { $0.contains("/\(name).") }
     }
 }

@@ -58,4 +58,41 @@ import Torch
     @Test func webP() throws { try fuzz([.webP(quality: 80), .losslessWebP]) }
     @Test func tiff() throws { try fuzz([.tiff(.eight), .tiff(.sixteen)]) }
     @Test func portableMap() throws { try fuzz([.portableMap(.eight), .portableMap(.sixteen)]) }
+
+    /// Files of sound and film, fewer of them: each is written to disk and opened.
+    @Test(arguments: ["wav", "flac", "mkv", "mp4"]) func streams(_ suffix: String) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("condense-fuzz-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let sample = folder.appendingPathComponent("sample.\(suffix)"), damaged = folder.appendingPathComponent("damaged")
+        let isFilm = suffix == "mkv" || suffix == "mp4"
+        if isFilm {
+            let writer = try VideoWriter(sample.path, as: suffix == "mkv" ? .ffv1() : .automatic, width: 16, height: 12, frameRate: Rational(25))
+            for index in 0..<4 { try writer.write(Tensor.full([3, 12, 16], Double(index) / 4)) }
+            try writer.finish()
+        } else {
+            let writer = try AudioWriter(sample.path, as: suffix == "wav" ? .wav(.int16) : .flac(.int16), sampleRate: 8000, channelCount: 2)
+            try writer.write(Tensor.arange(0, 2000, dtype: .float32).reshaped([2, 1000]) / 2000)
+            try writer.finish()
+        }
+        var mutator = Mutator(seed: seed)
+        let bytes = Array(try Data(contentsOf: sample))
+        var refusals = 0
+        for _ in 0..<count / 250 {
+            try Data(mutator.mutated([bytes])).write(to: damaged)
+            do {
+                if isFilm {
+                    let reader = try VideoReader(damaged.path, limits: ImageLimits(pixelCount: 1 << 16))
+                    while try reader.next() != nil {}
+                } else {
+                    _ = try AudioReader(damaged.path).rest(limit: 1 << 20)
+                }
+            } catch {
+                let sentence = "\(error)"
+                #expect((10..<2_000).contains(sentence.utf8.count) && !sentence.contains("\n"), "\(sentence)")
+                refusals += 1
+            }
+        }
+        #expect(refusals > 0)
+    }
 }

@@ -64,6 +64,8 @@ final class Packet {
 /// A decoder or an encoder with its settings.
 final class Codec {
     let pointer: UnsafeMutablePointer<AVCodecContext>
+    /// Whether an error that is only logged is one.
+    var takesMessagesAsErrors = false
 
     init(_ codec: UnsafePointer<AVCodec>?) throws(FFmpegFailure) { pointer = try allocated(avcodec_alloc_context3(codec)) }
 
@@ -81,9 +83,15 @@ final class Codec {
         try checked { avcodec_open2(pointer, nil, nil) }
     }
 
+    /// Hands over a packet, or the end of the stream if nil.
+    func send(_ packet: Packet?) throws(FFmpegFailure) {
+        _ = try outcome { avcodec_send_packet(pointer, packet?.pointer) }
+    }
+
     /// What comes out next: `receive` is called until it has nothing more without new input.
     func outcome(of receive: () -> Int32) throws(FFmpegFailure) -> Outcome {
         let (status, messages) = FFmpegLog.capturing(receive)
+        if takesMessagesAsErrors && !messages.isEmpty { throw FFmpegFailure(code: status, messages: messages) }
         switch status {
         case cffmpeg_try_again: return .needsInput
         case cffmpeg_end_of_file: return .ended

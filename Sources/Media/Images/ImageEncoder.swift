@@ -96,7 +96,7 @@ private func configure(_ codec: Codec, _ encoding: ImageEncoding) throws(FFmpegF
 }
 
 /// Writes the picture's samples, rounded, to where the frame's format has them.
-private func fill(_ frame: Frame, _ image: Image, maximum: Float) {
+func fill(_ frame: Frame, _ image: Image, maximum: Float) {
     guard let descriptor = av_pix_fmt_desc_get(frame.pixelFormat)?.pointee else { return }
     let layout = PixelLayout(descriptor), (width, height) = (image.width, image.height)
     for (index, component) in layout.components.enumerated() {

@@ -45,7 +45,7 @@ struct PixelLayout {
 private let byteValues: [Float] = (0..<256).map { Float($0) / 255 }
 
 /// Components as planes `[count, H, W]`, divided by the greatest value of their depth.
-private func componentPlanes(_ frame: Frame, _ layout: PixelLayout, _ indices: [Int]) -> Tensor {
+func componentPlanes(_ frame: Frame, _ layout: PixelLayout, _ indices: [Int]) -> Tensor {
     let (width, height) = (frame.width, frame.height)
     let result = Tensor.uninitialized([indices.count, height, width])
     result.withMutableBytes { bytes in
@@ -98,7 +98,8 @@ private func palettePlanes(_ frame: Frame, hasAlpha: Bool) -> SamplePlanes {
             }
         }
     }
-    return SamplePlanes(pixels: result.narrowed(axis: 0, from: 0, count: 3).contiguous(), alpha: hasAlpha ? result.selected(axis: 0, index: 3).contiguous() : nil)
+    let alpha = hasAlpha ? result.selected(axis: 0, index: 3).contiguous() : nil
+    return SamplePlanes(pixels: result.narrowed(axis: 0, from: 0, count: 3).contiguous(), alpha: alpha)
 }
 
 /// Pixels of one bit, the highest bit of a byte first.
