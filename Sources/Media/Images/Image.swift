@@ -67,7 +67,8 @@ extension Image {
     /// Reads a PNG, JPEG, WebP, TIFF, PPM or PGM file; which of them it is tells its content, not its name.
     ///
     /// JPEG's luma and chroma become RGB by BT.601 over the full range, chroma upsampled with libjpeg's triangle filter ("fancy
-    /// upsampling") and rounded to 8 bits as libjpeg does; WebP's as libwebp does. Of a TIFF with several pictures the first
+    /// upsampling") and rounded to 8 bits as libjpeg does; WebP's as libwebp does. Everything but JPEG gives exactly the levels that
+    /// Pillow gives; JPEG's inverse transform may round luma or chroma to the level beside, so RGB lies within 3 levels. Of a TIFF with several pictures the first
     /// is read.
     /// - Throws: `FileAccessError` if the file cannot be opened, `FileFormatError` if it is damaged or cut off, ``MediaError``
     ///   if it is of another kind (CMYK, floating point, animations) or larger than `limits`. A damaged file is never
