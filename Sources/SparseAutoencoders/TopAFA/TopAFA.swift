@@ -81,7 +81,8 @@ public struct TopAFASettings: SAEVariant {
     /// As in the paper's code. Codes are selected to have the norm ‖x − b_dec‖ but drawn to ‖x‖: with a b_dec far from 0 the two pull
     /// against each other, and a few oversized features win.
     public var start: ModelStart { ModelStart(decoderBias: .zeros) }
-    public func learningRate(dictionarySize: Int) -> Double { 3e-4 }
+    /// The paper's 3e-4 for its 12,288 features, scaled as for TopK.
+    public func learningRate(dictionarySize: Int) -> Double { 3e-4 / (Double(dictionarySize) / 12_288).squareRoot() }
 
     public func makeLossTerms(_ plan: TrainingPlan) -> [any LossTerm] {
         [SquaredError(), NormMismatch(coefficient: afaCoefficient, target: target)]
