@@ -110,7 +110,7 @@ let package = Package(
 
         tests("TorchTests", ["Torch"]),
         tests("TorchNNTests", ["Torch", "TorchNN"]),
-        tests("EntropyCodingTests", ["EntropyCoding", "Torch", "TorchNN"]),
+        tests("EntropyCodingTests", ["EntropyCoding", "Experiments", "Torch", "TorchNN"]),
         tests("CodecsTests", ["Codecs", "EntropyCoding", "Experiments", "Torch", "TorchNN"]),
         tests("ExperimentsTests", ["Experiments", "Torch", "Suggestions"]),
         tests("DatasetsTests", ["Datasets"]),

@@ -1,5 +1,6 @@
 import CondenseTesting
 import EntropyCoding
+import Experiments
 import Foundation
 import Testing
 import Torch
@@ -27,7 +28,7 @@ import Torch
 
     /// The rule as it is written: 1 taken at a time from the first of the narrowest that have more than 1.
     @Test func emptySymbolsTakeFromTheNarrowest() throws {
-        var random = SplitMix64(state: 3)
+        var random = SplitMix64(seed: 3)
         for _ in 0..<200 {
             let count = Int.random(in: 2...60, using: &random)
             let probabilities = (0..<count).map { _ in
@@ -107,7 +108,7 @@ import Torch
     }
 
     @Test func randomSymbolsComeBack() throws {
-        var random = SplitMix64(state: 5)
+        var random = SplitMix64(seed: 5)
         for count in [0, 1, 2, 3, 10, 100, 5000] {
             for _ in 0..<8 {
                 let tables = try Self.randomTables(&random)
@@ -135,7 +136,7 @@ import Torch
     }
 
     @Test func runsShareTheirRow() throws {
-        var random = SplitMix64(state: 9)
+        var random = SplitMix64(seed: 9)
         let tables = try Self.randomTables(&random)
         let rows = (0..<Int32(tables.rowCount)).map { $0 }
         let symbols = (0..<rows.count * 50).map { _ in Int32.random(in: -20...20, using: &random) }
@@ -146,7 +147,7 @@ import Torch
 
     /// What the stream costs is what its frequencies say: within 0.01 % and the 8 bytes of the state.
     @Test func lengthIsTheEntropy() throws {
-        var random = SplitMix64(state: 13)
+        var random = SplitMix64(seed: 13)
         let tables = try Self.randomTables(&random)
         let rows = (0..<20_000).map { _ in Int32.random(in: 0..<Int32(tables.rowCount), using: &random) }
         var bits = 0.0
@@ -198,7 +199,7 @@ import Torch
     /// The coder notices most changed bits itself: by the state it ends in, or by running out of words. The last words are
     /// not held against others, which is why containers have a checksum.
     @Test func mostChangedBitsAreNoticed() throws {
-        var random = SplitMix64(state: 17)
+        var random = SplitMix64(seed: 17)
         let tables = try Self.randomTables(&random)
         let rows = (0..<300).map { _ in Int32.random(in: 0..<Int32(tables.rowCount), using: &random) }
         let symbols = rows.map { Int32.random(in: -5...5, using: &random) + Int32($0) }

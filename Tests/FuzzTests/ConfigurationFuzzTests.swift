@@ -39,7 +39,7 @@ private struct Settings: RunConfiguration {
     @Test func mutatedSettingsAreReadOrRefused() throws {
         let environment = ProcessInfo.processInfo.environment
         let count = environment["CONDENSE_FUZZ"].flatMap(Int.init) ?? 100_000
-        var random = SplitMix64(state: environment["CONDENSE_FUZZ_SEED"].flatMap(UInt64.init) ?? 1)
+        var random = SplitMix64(seed: environment["CONDENSE_FUZZ_SEED"].flatMap(UInt64.init) ?? 1)
         var read = 0
         for _ in 0..<count {
             var bytes = Array(Self.seeds.randomElement(using: &random)!.utf8)

@@ -1,8 +1,10 @@
+import Experiments
+
 /// Bit flips, truncations, splices and length fields set to extremes, from a seed.
 struct Mutator {
     private var random: SplitMix64
 
-    init(seed: UInt64) { random = SplitMix64(state: seed) }
+    init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
     private mutating func next(below bound: Int) -> Int { Int(random.next() % UInt64(bound)) }
 

@@ -26,6 +26,9 @@ final class Frame {
     var height: Int { Int(pointer.pointee.height) }
     var pixelFormat: AVPixelFormat { AVPixelFormat(rawValue: pointer.pointee.format) }
 
+    /// Whether the decoder says that something of it is missing or made up.
+    var isDamaged: Bool { pointer.pointee.decode_error_flags != 0 || pointer.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0 }
+
     /// The first sample of a plane; nil if there is no such plane.
     func plane(_ index: Int) -> UnsafeMutablePointer<UInt8>? {
         withUnsafeBytes(of: &pointer.pointee.data) { $0.bindMemory(to: UnsafeMutablePointer<UInt8>?.self)[index] }
@@ -77,6 +80,12 @@ final class Codec {
     /// Sets an option of the codec itself, before it is opened.
     func set(_ option: String, _ value: String) throws(FFmpegFailure) {
         try checked { av_opt_set(pointer.pointee.priv_data, option, value, 0) }
+    }
+
+    /// Makes a decoder report damage instead of concealing it, before it is opened.
+    func refuseDamage() {
+        pointer.pointee.err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER | AV_EF_EXPLODE
+        pointer.pointee.error_concealment = 0
     }
 
     func open() throws(FFmpegFailure) {

@@ -27,8 +27,7 @@ extension FFmpegFailure {
 private func decodeFrame(_ scanned: ScannedImage, fill: UInt8) throws(FFmpegFailure) -> Frame {
     let codec = try Codec(avcodec_find_decoder(scanned.codec))
     let context = codec.pointer
-    context.pointee.err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER | AV_EF_EXPLODE
-    context.pointee.error_concealment = 0
+    codec.refuseDamage()
     context.pointee.thread_count = 1
     // Decoders round sizes up to whole blocks.
     context.pointee.max_pixels = Int64(scanned.width + 256) * Int64(scanned.height + 256)
@@ -58,8 +57,7 @@ private func decodeFrame(_ scanned: ScannedImage, fill: UInt8) throws(FFmpegFail
     }
     if status == cffmpeg_end_of_file || status == cffmpeg_try_again { throw .damaged(messages.first ?? "it holds no picture") }
     // Decoders conceal some damage and only log it.
-    let isDamaged = !messages.isEmpty || frame.pointer.pointee.decode_error_flags != 0 || frame.pointer.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0
-    if status < 0 || isDamaged {
+    if status < 0 || !messages.isEmpty || frame.isDamaged {
         throw FFmpegFailure(code: status, messages: messages.isEmpty && status >= 0 ? ["its pixels are damaged"] : messages)
     }
     return frame

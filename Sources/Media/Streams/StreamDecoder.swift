@@ -27,8 +27,7 @@ final class StreamDecoder {
             packet = try Packet()
             try checked { avcodec_parameters_to_context(codec.pointer, parameters) }
             codec.pointer.pointee.pkt_timebase = demuxer.stream.pointee.time_base
-            codec.pointer.pointee.err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER | AV_EF_EXPLODE
-            codec.pointer.pointee.error_concealment = 0
+            codec.refuseDamage()
             codec.pointer.pointee.max_pixels = Int64(maximumPixelCount)
             // FFV1's decoder replaces slices whose checksum does not fit by those of the frame before, and only logs it: on the thread
             // that decodes, which must be ours then.
@@ -55,9 +54,7 @@ final class StreamDecoder {
             while true {
                 switch try codec.outcome(of: { avcodec_receive_frame(codec.pointer, frame.pointer) }) {
                 case .produced:
-                    if frame.pointer.pointee.decode_error_flags != 0 || frame.pointer.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0 {
-                        throw FFmpegFailure.damaged("a frame of it is damaged")
-                    }
+                    if frame.isDamaged { throw FFmpegFailure.damaged("a frame of it is damaged") }
                     frameCount += 1
                     return frame
                 case .ended:

@@ -80,8 +80,7 @@ package struct BidirectionalTruth {
 
     package init(_ setting: AbsTopKSetting.TruthSetting, seed: UInt64) {
         let generator = RandomGenerator(seed: seed)
-        let directions = Tensor.normal([setting.featureCount, setting.inputSize], generator: generator)
-        let features = directions / directions.norm(axes: [1], keepingDimensions: true)
+        let features = Tensor.normal([setting.featureCount, setting.inputSize], generator: generator).unitRows()
         func rows(_ count: Int) -> Tensor {
             let shape = [count, setting.featureCount]
             let isActive = (Tensor.uniform(shape, generator: generator) .< setting.activity).to(dtype: .float32)

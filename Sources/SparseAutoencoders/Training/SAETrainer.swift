@@ -147,7 +147,7 @@ public final class SAETrainer {
         let result = weightAverage.map { average in average.count > 0 ? average.applied { model.copy() } : model.copy() } ?? model.copy()
         if configuration.architecture.variant.atomConstraint == .unitNorm {
             // Averages of unit vectors are shorter.
-            withoutGradients { _ = result.atoms.divideInPlace(by: result.atoms.norm(axes: [1], keepingDimensions: true).clamped(minimum: 1e-30)) }
+            withoutGradients { _ = result.atoms.copyInPlace(from: result.atoms.unitRows()) }
         }
         let finished = configuration.architecture.variant.finish(result, thresholds: thresholdEstimate?.value)
         if !finished.configuration.normalization.dependsOnRow { try finished.foldInputScale() }

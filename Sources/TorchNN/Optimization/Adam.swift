@@ -95,7 +95,7 @@ public final class Adam: Optimizer {
     }
 
     public func step(learningRateFactor: Double) {
-        withoutGradients { for group in groups { step(group, learningRateFactor, divisor: nil) } }
+        withoutGradients { for group in groups { step(Self.active(group), group.settings, learningRateFactor, divisor: nil) } }
     }
 
     /// One step with all gradients scaled down together so that the norm of them as one vector is at most `maximum`. What rows of
@@ -107,12 +107,13 @@ public final class Adam: Optimizer {
     public func step(learningRateFactor: Double = 1, clippingToNorm maximum: Double) -> Double {
         require(maximum > 0, "Adam: the greatest norm must be positive, found \(maximum).")
         return withoutGradients {
-            let norms = groups.flatMap(gradientNorms)
+            let active = groups.map(Self.active)
+            let norms = zip(active, groups).flatMap { gradientNorms($0, $1.settings) }
             if norms.isEmpty { return 0 }
             let total = Tensor.stacked(norms).norm()
             // In single precision, as libtorch's kernel reads it.
             let divisor = ((total + 1e-6) / maximum).clamped(minimum: 1).to(dtype: .float32)
-            for group in groups { step(group, learningRateFactor, divisor: divisor) }
+            for (active, group) in zip(active, groups) { step(active, group.settings, learningRateFactor, divisor: divisor) }
             return total.item()
         }
     }
@@ -142,19 +143,16 @@ public final class Adam: Optimizer {
         group.parameters.compactMap { named in named.alignedGradient.map { (named, $0) } }
     }
 
-    private func gradientNorms(_ group: ParameterGroup<Settings>) -> [Tensor] {
-        let active = Self.active(group)
+    private func gradientNorms(_ active: [Active], _ settings: Settings) -> [Tensor] {
         if active.isEmpty { return [] }
-        return switch group.settings.rows {
+        return switch settings.rows {
         case .free: Operator.norms.list(active.map(\.gradient), 2.0)
         case .unitNorm: active.map { Operator.tangentNorms($0.named.tensor, $0.gradient).norm() }
         }
     }
 
     /// - Parameter divisor: of gradients, a scalar; nil for 1.
-    private func step(_ group: ParameterGroup<Settings>, _ factor: Double, divisor: Tensor?) {
-        let settings = group.settings
-        let active = Self.active(group)
+    private func step(_ active: [Active], _ settings: Settings, _ factor: Double, divisor: Tensor?) {
         if active.isEmpty { return }
         func remembered(_ quantity: String) -> [Tensor] { active.map { state[$0.named.name, quantity]! } }
         for (named, _) in active where state[named.name, "step"] == nil {
