@@ -20,10 +20,11 @@ package struct AbsTopKExperiment {
 
     package func run() throws -> Reproduction {
         let jump = try jumpReLU()
+        var search = LearningRateSearch(comparison)
         let outcomes = try comparison.run([
-            arm(Self.abs, SAEArchitecture(AbsTopKSettings(k: setting.k))),
-            arm(Self.same, .topK(TopKSettings(k: setting.k))),
-            arm(Self.double, .topK(TopKSettings(k: setting.k)), factor: 2),
+            search.tuned(arm(Self.abs, SAEArchitecture(AbsTopKSettings(k: setting.k)))),
+            search.tuned(arm(Self.same, .topK(TopKSettings(k: setting.k)))),
+            search.tuned(arm(Self.double, .topK(TopKSettings(k: setting.k)), factor: 2)),
             jump.chosen,
         ])
         let truth = try knownDictionary()
@@ -31,8 +32,7 @@ package struct AbsTopKExperiment {
             rows: rows(outcomes) + truthRows(truth), setting: description,
             evidence: [
                 .heading("Activations of a language model"), .table(outcomes.table), .figure(outcomes.figure), .figure(signFigure(outcomes)), .table(jump.trials),
-                .heading("Known directions"), .table(truthTable(truth)),
-            ])
+            ] + search.evidence + [.heading("Known directions"), .table(truthTable(truth))])
     }
 
     private func arm(_ name: String, _ architecture: SAEArchitecture, factor: Int = 1) -> Comparison.Arm {
@@ -189,7 +189,7 @@ package struct AbsTopKExperiment {
         """
         \(comparison.data.description) \(setting.dictionarySize) features (twice as many for one arm), k = \(setting.k) chosen for each \
         input, batches of \(setting.batchSize), \(setting.steps) steps, AuxK for all arms that choose k features; JumpReLU is drawn to the \
-        same L0 by its penalty, from a start chosen on the validation set. Known directions: x = Σ ±a·g + noise of \(formatNumber(setting.truth.noise)), \
+        same L0 by its penalty, from a start chosen on the validation set. \(LearningRateSearch.description) Known directions: x = Σ ±a·g + noise of \(formatNumber(setting.truth.noise)), \
         \(setting.truth.featureCount) unit directions in \(setting.truth.inputSize) dimensions, each active with probability \
         \(formatNumber(setting.truth.activity)) and either sign, a uniform on 0.5…1.5, k = \(setting.truth.k); drawn anew for each seed. \
         Numbers are means ± standard deviations over \(comparison.context.seeds.count) seeds.

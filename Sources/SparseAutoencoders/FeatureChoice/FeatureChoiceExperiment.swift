@@ -19,6 +19,15 @@ package struct FeatureChoiceExperiment {
         case featureAlone = "Feature Choice alone"
         case uniformAlone = "Uniform quotas alone"
 
+        /// The one whose learning rate is taken: that of the same selection, with the auxiliary loss it is compared with.
+        var selection: Arm {
+            switch self {
+            case .topK, .topKAlone: .topK
+            case .batchTopK, .mutual, .mutualAlone: .batchTopK
+            case .feature, .featureAlone, .uniformAlone: .feature
+            }
+        }
+
         /// Those that are trained with every budget.
         static let everywhere: [Arm] = [.topK, .batchTopK, .feature]
         /// Those that are put into the language model.
@@ -48,12 +57,19 @@ package struct FeatureChoiceExperiment {
     }
 
     package func run() throws -> FeatureChoiceFindings {
-        var findings = FeatureChoiceFindings(setting: setting, data: comparison.data.description)
+        var search = LearningRateSearch(quickComparison)
+        let middle = setting.ks[setting.ks.count / 2]
+        var rates: [Arm: Double] = [:]
+        for kind in Arm.everywhere {
+            rates[kind] = try search.rate(for: arm(kind, k: middle)) { limitToBudget($0, k: middle) }
+        }
+        var findings = FeatureChoiceFindings(setting: setting, data: comparison.data.description, learningRates: search.evidence)
         for k in setting.ks {
             let isLast = k == setting.ks.last
             for seed in comparison.context.seeds {
                 for kind in isLast ? Arm.allCases : Arm.everywhere {
-                    let outcome = try measure(kind, k: k, seed: seed, measuresLoss: isLast && Arm.spliced.contains(kind))
+                    let arm = arm(kind, k: k).learning(at: rates[kind.selection])
+                    let outcome = try measure(arm, k: k, seed: seed, measuresLoss: isLast && Arm.spliced.contains(kind))
                     findings.add(outcome, of: kind, k: k, use: FeatureUse(of: outcome.model, on: comparison.data.test))
                 }
             }
@@ -61,13 +77,20 @@ package struct FeatureChoiceExperiment {
         return findings
     }
 
-    /// Models that select by thresholds are brought to the same L0 on the validation set.
-    private func measure(_ kind: Arm, k: Int, seed: UInt64, measuresLoss: Bool) throws -> Comparison.Outcome {
-        let arm = Comparison.Arm(
+    private func arm(_ kind: Arm, k: Int) -> Comparison.Arm {
+        Comparison.Arm(
             "\(kind.rawValue), k \(k)", kind.architecture(k: k), dictionarySize: setting.dictionarySize, batchSize: setting.batchSize,
             steps: setting.steps, deadAfterTokens: setting.deadAfterTokens)
+    }
+
+    /// Models that select by thresholds are brought to the same L0 on the validation set.
+    private func limitToBudget(_ model: SparseAutoencoder, k: Int) {
+        if model.encoder is JumpReLUEncoder { model.rescaleThresholds(toL0: k, on: comparison.data.validation) }
+    }
+
+    private func measure(_ arm: Comparison.Arm, k: Int, seed: UInt64, measuresLoss: Bool) throws -> Comparison.Outcome {
         let trained = try comparison.train(arm, seed: seed)
-        if trained.model.encoder is JumpReLUEncoder { trained.model.rescaleThresholds(toL0: k, on: comparison.data.validation) }
+        limitToBudget(trained.model, k: k)
         return try (measuresLoss ? comparison : quickComparison).measure(trained, arm, seed: seed)
     }
 }

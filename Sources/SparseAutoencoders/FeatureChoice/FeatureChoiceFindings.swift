@@ -7,6 +7,7 @@ package struct FeatureChoiceFindings {
     let setting: FeatureChoiceSetting
     /// The activations and how they were cut.
     let data: String
+    let learningRates: [ReportBlock]
     private var entries: [Entry] = []
 
     private struct Entry {
@@ -16,9 +17,10 @@ package struct FeatureChoiceFindings {
         var use: FeatureUse
     }
 
-    init(setting: FeatureChoiceSetting, data: String) {
+    init(setting: FeatureChoiceSetting, data: String, learningRates: [ReportBlock]) {
         self.setting = setting
         self.data = data
+        self.learningRates = learningRates
     }
 
     mutating func add(_ outcome: Comparison.Outcome, of arm: Arm, k: Int, use: FeatureUse) {
@@ -59,7 +61,8 @@ package struct FeatureChoiceFindings {
         Reproduction(
             rows: rows, setting: description,
             evidence: setting.ks.flatMap { [.heading("\($0) features per input"), .table(table(k: $0))] }
-                + [.heading("Densities and budgets of inputs"), .figure(densityFigure), .figure(countFigure), .figure(frontFigure)])
+                + [.heading("Densities and budgets of inputs"), .figure(densityFigure), .figure(countFigure), .figure(frontFigure)]
+                + learningRates)
     }
 
     // MARK: Claims
@@ -222,7 +225,7 @@ package struct FeatureChoiceFindings {
     private var description: String {
         """
         \(data) \(setting.dictionarySize) features, batches of \(setting.batchSize), \(setting.steps) steps, the same activations in \
-        the same order for all arms of a seed, learning rates from the field's table; features count as dead in training after \
+        the same order for all arms of a seed. \(LearningRateSearch.description) Features count as dead in training after \
         \(formatCount(setting.deadAfterTokens)) tokens, in the tables if they are not active in the test set. Mutual Choice selects as \
         BatchTopK does; it is trained with AuxK under that name, and with aux_zipf. Feature Choice begins with 80 % of the steps as Mutual \
         Choice. Trained models of both are used with thresholds, one for all features or one of each, which are multiplied by one factor \

@@ -36,31 +36,56 @@ package struct GradientExperiment {
         package let steering: Double?
     }
 
-    /// A value of β that was tried: the loss's increase on the validation contexts.
-    package struct Trial {
-        let beta: Double
-        let guidedIncrease: Double
+    /// Settings of a training that were tried at the middle k, and the loss's increase on the validation contexts.
+    package struct Trial: Equatable {
+        /// nil for TopK.
+        let beta: Double?
+        let learningRate: Double
+        /// nil for TopK.
+        let guidedIncrease: Double?
         let plainIncrease: Double
     }
 
+    /// The trainings that were best on the validation contexts, each in its own use: a β that helps choosing with gradients need not help
+    /// choosing without.
+    package struct Choice {
+        let trials: [Trial]
+        let topK: Trial
+        let guided: Trial
+        let plain: Trial
+
+        init(_ trials: [Trial]) {
+            func best(_ increase: (Trial) -> Double?) -> Trial {
+                let tried = trials.filter { increase($0) != nil }
+                guard let best = tried.min(by: { increase($0) ?? .infinity < increase($1) ?? .infinity }) else {
+                    preconditionFailure("every kind of training is tried")
+                }
+                return best
+            }
+            self.trials = trials
+            topK = best { $0.beta == nil ? $0.plainIncrease : nil }
+            guided = best(\.guidedIncrease)
+            plain = best { $0.beta == nil ? nil : $0.plainIncrease }
+        }
+    }
+
     package func run() throws -> Reproduction {
-        let trials = try setting.betas.map(tried)
-        let best = trials.min { $0.guidedIncrease < $1.guidedIncrease }
-        let beta = best?.beta ?? 1
+        let choice = Choice(try ([nil] + setting.betas).flatMap { beta in try setting.learningRates.map { try tried(beta, learningRate: $0) } })
         var measurements: [Measurement] = []
         var sample: [GradientFindings.Entry] = []
         for seed in context.seeds {
             for k in setting.ks {
-                let plain = try trained(.topK(TopKSettings(k: k)), "TopK, k \(k)", seed)
-                let gradient = try trained(architecture(k: k, beta: beta), "g-SAE, k \(k)", seed)
-                let control = plain.choosingByGradients(beta: beta, gradientScale: gradientScale)
-                for (arm, model) in [(Arm.topK, plain), (.control, control), (.guided, gradient), (.plain, gradient)] {
+                let topK = try trained(choice.topK, k: k, seed)
+                let guided = try trained(choice.guided, k: k, seed)
+                let plain = choice.plain == choice.guided ? guided : try trained(choice.plain, k: k, seed)
+                let control = topK.choosingByGradients(beta: choice.guided.beta ?? 1, gradientScale: gradientScale)
+                for (arm, model) in [(Arm.topK, topK), (.control, control), (.guided, guided), (.plain, plain)] {
                     measurements.append(try measured(model, arm, k: k, seed: seed))
                 }
                 if k == setting.middleK, sample.isEmpty { sample = GradientFindings.Entry.sample(of: control, on: data.test) }
             }
         }
-        return GradientFindings(experiment: self, trials: trials, beta: beta, measurements: measurements, sample: sample).reproduction
+        return GradientFindings(experiment: self, choice: choice, measurements: measurements, sample: sample).reproduction
     }
 
     /// The same for every arm, so that the control chooses in the same units.
@@ -68,22 +93,30 @@ package struct GradientExperiment {
         data.training.gradients.map { GradientTopKEncoder.Settings.scale(of: $0) } ?? 1
     }
 
-    private func architecture(k: Int, beta: Double) -> SAEArchitecture {
-        SAEArchitecture(GradientTopKSettings(k: k, beta: beta, influenceWarmupSteps: setting.steps / 10))
+    private func architecture(k: Int, beta: Double?) -> SAEArchitecture {
+        guard let beta else { return .topK(TopKSettings(k: k)) }
+        return SAEArchitecture(GradientTopKSettings(k: k, beta: beta, influenceWarmupSteps: setting.steps / 10))
     }
 
-    private func tried(_ beta: Double) throws -> Trial {
-        let model = try trained(architecture(k: setting.middleK, beta: beta), "β \(formatNumber(beta))", context.seeds[0])
+    private func tried(_ beta: Double?, learningRate: Double) throws -> Trial {
+        let model = try trained(beta: beta, learningRate: learningRate, k: setting.middleK, context.seeds[0])
         let network = data.validationNetwork
+        func increase(guided: Bool) throws -> Double { try network.crossEntropy(of: model, guided: guided) - network.originalCE }
         return Trial(
-            beta: beta, guidedIncrease: try network.crossEntropy(of: model, guided: true) - network.originalCE,
-            plainIncrease: try network.crossEntropy(of: model, guided: false) - network.originalCE)
+            beta: beta, learningRate: learningRate, guidedIncrease: beta == nil ? nil : try increase(guided: true),
+            plainIncrease: try increase(guided: false))
     }
 
-    private func trained(_ architecture: SAEArchitecture, _ name: String, _ seed: UInt64) throws -> SparseAutoencoder {
+    private func trained(_ trial: Trial, k: Int, _ seed: UInt64) throws -> SparseAutoencoder {
+        try trained(beta: trial.beta, learningRate: trial.learningRate, k: k, seed)
+    }
+
+    private func trained(beta: Double?, learningRate: Double, k: Int, _ seed: UInt64) throws -> SparseAutoencoder {
+        let name = (beta.map { "g-SAE, β \(formatNumber($0, digits: 1))" } ?? "TopK") + ", k \(k), rate \(formatNumber(learningRate, digits: 2))"
         let arm = Comparison.Arm(
-            name, architecture, dictionarySize: setting.dictionarySize, batchSize: setting.batchSize, steps: setting.steps,
-            deadAfterTokens: setting.deadAfterTokens)
+            name, architecture(k: k, beta: beta), dictionarySize: setting.dictionarySize, batchSize: setting.batchSize, steps: setting.steps,
+            deadAfterTokens: setting.deadAfterTokens
+        ).learning(at: learningRate)
         return try trainSparseAutoencoder(
             arm.configuration, on: InMemoryActivations(data.training.activations, gradients: data.training.gradients, seed: seed),
             seed: seed, task: "\(name), seed \(seed)", progress: context.progress, cancellation: context.cancellation)

@@ -7,18 +7,15 @@ package struct GradientFindings {
     private typealias Measurement = GradientExperiment.Measurement
 
     private let experiment: GradientExperiment
-    private let trials: [GradientExperiment.Trial]
-    private let beta: Double
+    private let choice: GradientExperiment.Choice
     private let measurements: [GradientExperiment.Measurement]
     private let sample: [Entry]
 
     init(
-        experiment: GradientExperiment, trials: [GradientExperiment.Trial], beta: Double, measurements: [GradientExperiment.Measurement],
-        sample: [Entry]
+        experiment: GradientExperiment, choice: GradientExperiment.Choice, measurements: [GradientExperiment.Measurement], sample: [Entry]
     ) {
         self.experiment = experiment
-        self.trials = trials
-        self.beta = beta
+        self.choice = choice
         self.measurements = measurements
         self.sample = sample
     }
@@ -31,7 +28,7 @@ package struct GradientFindings {
             rows: rows, setting: description,
             evidence: [
                 .heading("All arms"), .table(table), .figure(lossFigure), .figure(tradeOffFigure), .figure(densityFigure),
-                .heading("Small features that matter"), .figure(entryFigure), .heading("The choice of β"), .table(trialTable),
+                .heading("Small features that matter"), .figure(entryFigure), .heading("The choice of β and learning rates"), .table(trialTable),
             ])
     }
 
@@ -168,17 +165,30 @@ package struct GradientFindings {
 
     private var trialTable: Table {
         Table(
-            columns: [.number("β"), .number("loss increase with gradients"), .number("without")],
-            rows: trials.map { [formatNumber($0.beta), formatNumber($0.guidedIncrease), formatNumber($0.plainIncrease)] })
+            columns: [
+                .text("Training"), .number("learning rate"), .number("loss increase with gradients"), .number("without"), .text("chosen for"),
+            ],
+            rows: choice.trials.map { trial in
+                let uses = [("TopK", choice.topK), ("with gradients", choice.guided), ("without", choice.plain)]
+                return [
+                    trial.beta.map { "g-SAE, β \(formatNumber($0))" } ?? "TopK", formatNumber(trial.learningRate),
+                    trial.guidedIncrease.map { formatNumber($0) } ?? "", formatNumber(trial.plainIncrease),
+                    uses.filter { $0.1 == trial }.map(\.0).joined(separator: ", "),
+                ]
+            })
+    }
+
+    private func described(_ trial: GradientExperiment.Trial) -> String {
+        (trial.beta.map { "β = \(formatNumber($0)), " } ?? "") + "rate \(formatNumber(trial.learningRate))"
     }
 
     private var description: String {
         """
-        \(experiment.data.description) \(setting.dictionarySize) features, batches of \(setting.batchSize), \(setting.steps) steps with the \
-        field's learning rate, AuxK for all arms; the same activations in the same order for both trainings of a seed. Of z = relu(u) the \
+        \(experiment.data.description) \(setting.dictionarySize) features, batches of \(setting.batchSize), \(setting.steps) steps, \
+        AuxK for all arms; the same activations in the same order for all trainings of a seed. Of z = relu(u) the \
         k largest z·(1 + β|atom·g̃|) are kept, g̃ being the gradient in units of its root mean square norm; β rises over the first tenth of \
-        the steps. β = \(formatNumber(beta)) was best with gradients at k = \(setting.middleK) on the validation contexts (one seed; tried \
-        \(setting.betas.map { formatNumber($0) }.joined(separator: ", "))). The control is the TopK model, choosing its k features in the \
+        the steps. β and learning rate of every training are those that were best in its own use at k = \(setting.middleK) on the validation \
+        contexts (one seed): \(described(choice.guided)) with gradients, \(described(choice.plain)) without, TopK \(described(choice.topK)). The control is the TopK model, choosing its k features in the \
         same way when it is used. Loss increase is the rise of the mean next-token cross-entropy (\(formatNumber(network.originalCE)) \
         nats without a change) with reconstructions in the place of activations, loss recovered the same against zero ablation. Steering \
         adds \(setting.steeredFeatures) random live features at one position each; KL is averaged over the following positions up to \

@@ -30,8 +30,10 @@ package struct GradientSetting: Sendable, Equatable {
     package var dictionarySize: Int
     /// Features per input that are tried, rising.
     package var ks: [Int]
-    /// Values of β, of which one is chosen at the middle k.
+    /// Values of β, of which one is chosen for each use at the middle k.
     package var betas: [Double]
+    /// Of which one is chosen with each β, rising: short runs want larger ones than the field's table has.
+    package var learningRates: [Double]
     package var batchSize: Int
     package var steps: Int
     package var deadAfterTokens: Int
@@ -42,12 +44,12 @@ package struct GradientSetting: Sendable, Equatable {
     package init(_ scale: ReproductionScale) {
         switch scale {
         case .small:
-            (dictionarySize, ks, betas) = (1_024, [8, 16, 32], [1, 3, 10, 30])
+            (dictionarySize, ks, betas, learningRates) = (1_024, [8, 16, 32], [1, 3, 10, 30], [8e-4, 2.4e-3, 7.2e-3])
             (batchSize, steps, deadAfterTokens, steeredFeatures) = (512, 600, 50_000, 128)
         case .full:
             (activations.tokens, activations.testTokens) = (50_000_000, 200_000)
             (activations.validationContexts, activations.splicedContexts) = (200, 500)
-            (dictionarySize, ks, betas) = (16_384, [16, 32, 64, 128], [0.3, 1, 3, 10, 30])
+            (dictionarySize, ks, betas, learningRates) = (16_384, [16, 32, 64, 128], [0.3, 1, 3, 10, 30], [2e-4, 6e-4])
             (batchSize, steps, deadAfterTokens, steeredFeatures) = (4_096, 30_000, 10_000_000, 2_000)
         }
     }

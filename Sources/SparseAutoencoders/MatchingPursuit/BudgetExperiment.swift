@@ -33,17 +33,19 @@ struct BudgetExperiment {
     }
 
     func run() throws -> BudgetFindings {
+        var search = LearningRateSearch(comparison)
         let outcomes = try comparison.run(
-            BudgetFindings.Arm.allCases.map { arm in
+            try BudgetFindings.Arm.allCases.map { arm in
                 let architecture: SAEArchitecture =
                     switch arm {
                     case .pursuit: SAEArchitecture(MatchingPursuitSettings(steps: setting.k))
                     case .topK: .topK(TopKSettings(k: setting.k))
                     case .batchTopK: SAEArchitecture(BatchTopKSettings(k: setting.k))
                     }
-                return Comparison.Arm(
-                    arm.rawValue, architecture, dictionarySize: setting.dictionarySize, batchSize: setting.batchSize, steps: setting.steps,
-                    deadAfterTokens: setting.deadAfterTokens)
+                return try search.tuned(
+                    Comparison.Arm(
+                        arm.rawValue, architecture, dictionarySize: setting.dictionarySize, batchSize: setting.batchSize, steps: setting.steps,
+                        deadAfterTokens: setting.deadAfterTokens))
             })
         var uses: [Use] = [], likenesses: [Likeness] = []
         let progress = comparison.context.progress
@@ -55,7 +57,7 @@ struct BudgetExperiment {
         }
         progress.end()
         return BudgetFindings(
-            setting: setting, data: comparison.data.description, outcomes: outcomes, uses: uses, likenesses: likenesses)
+            setting: setting, data: comparison.data.description, learningRates: search.evidence, outcomes: outcomes, uses: uses, likenesses: likenesses)
     }
 
     private func use(_ outcome: Comparison.Outcome, _ budget: Int) throws -> Use {

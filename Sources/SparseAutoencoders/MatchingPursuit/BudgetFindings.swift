@@ -11,6 +11,7 @@ struct BudgetFindings {
     let setting: MatchingPursuitSetting
     /// The activations and how they were cut.
     let data: String
+    let learningRates: [ReportBlock]
     let outcomes: Outcomes
     let uses: [BudgetExperiment.Use]
     let likenesses: [BudgetExperiment.Likeness]
@@ -96,7 +97,7 @@ struct BudgetFindings {
         [
             .heading("Activations of a language model"), .table(outcomes.table), .figure(budgetFigure), .table(budgetTable),
             .subheading("Which atoms are picked together"), .figure(babelFigure), .table(likenessTable),
-        ]
+        ] + learningRates
     }
 
     private var budgetFigure: Figure {
@@ -155,7 +156,7 @@ struct BudgetFindings {
     var description: String {
         """
         \(data) \(setting.dictionarySize) features, \(setting.k) for each input (for BatchTopK on average), batches of \
-        \(setting.batchSize), \(setting.steps) steps, each method's usual learning rate; AuxK for TopK and BatchTopK. Trained models \
+        \(setting.batchSize), \(setting.steps) steps; AuxK for TopK and BatchTopK. \(LearningRateSearch.description) Trained models \
         are then used with \(setting.budgets.map(String.init).joined(separator: ", ")) features per input. Babel function and effective \
         rank of atoms picked together are means over \(setting.coherenceRows) test activations at \(setting.k) features.
         """

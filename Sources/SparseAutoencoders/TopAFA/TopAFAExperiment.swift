@@ -13,10 +13,11 @@ package struct TopAFAExperiment {
     }
 
     package func run() throws -> Reproduction {
+        var search = LearningRateSearch(comparison)
         let outcomes = try comparison.run(
-            setting.ks.map { arm(Self.topK($0), .topK(TopKSettings(k: $0))) }
-                + setting.batchKs.map { arm("BatchTopK, k = \($0)", SAEArchitecture(BatchTopKSettings(k: $0))) }
-                + setting.coefficients.map { arm(Self.afa($0), SAEArchitecture(TopAFASettings(afaCoefficient: $0))) })
+            try search.tuned(setting.ks.map { arm(Self.topK($0), .topK(TopKSettings(k: $0))) })
+                + search.tuned(setting.batchKs.map { arm("BatchTopK, k = \($0)", SAEArchitecture(BatchTopKSettings(k: $0))) })
+                + search.tuned(setting.coefficients.map { arm(Self.afa($0), SAEArchitecture(TopAFASettings(afaCoefficient: $0))) }))
         var norms: [String: [NormAgreement]] = [:]
         for outcome in outcomes.all {
             norms[outcome.arm, default: []].append(NormAgreement(of: outcome.model, on: comparison.data.test))
@@ -30,7 +31,7 @@ package struct TopAFAExperiment {
                     [setting.coefficients.first, setting.coefficients.last].compactMap { $0 }.compactMap { coefficient in
                         norms[Self.afa(coefficient)]?.first.map { [.figure($0.zfPlot(title: Self.afa(coefficient)))] }
                     }),
-            ])
+            ] + search.evidence)
     }
 
     private static func topK(_ k: Int) -> String { "TopK, k = \(k)" }
@@ -136,7 +137,7 @@ package struct TopAFAExperiment {
     private var description: String {
         """
         \(comparison.data.description) \(setting.dictionarySize) features, batches of \(setting.batchSize), \(setting.steps) steps, AuxK for \
-        all arms; inputs are scaled by one factor, so that tokens keep their different norms. Numbers are means ± standard deviations over \
+        all arms; inputs are scaled by one factor, so that tokens keep their different norms. \(LearningRateSearch.description) Numbers are means ± standard deviations over \
         \(comparison.context.seeds.count) seeds.
         """
     }

@@ -28,7 +28,7 @@ import Torch
     /// The whole experiment at the size of seconds.
     @Test func theExperimentRunsOnASmallNetwork() throws {
         var setting = GradientSetting(.small)
-        (setting.dictionarySize, setting.ks, setting.betas) = (48, [2, 3], [1, 10])
+        (setting.dictionarySize, setting.ks, setting.betas, setting.learningRates) = (48, [2, 3], [1, 10], [1e-3, 3e-3])
         (setting.batchSize, setting.steps, setting.deadAfterTokens, setting.steeredFeatures, setting.steeredLength) = (128, 120, 2_000, 20, 8)
         let test = try network(contexts: 12, length: 12, seed: 3)
         let data = GradientSplit(
