@@ -5,10 +5,10 @@ extension Catalog {
     static let images: [CatalogItem] = [
         CatalogItem(
             name: "photos", version: "1", kind: .images,
-            summary: "About 95 real photographs, wallpapers up to 20 megapixels and scenes of 480 × 360",
-            license: .named("CC-BY, CC-BY-SA-3.0, GPL-2.0-or-later or LGPL, per package"),
+            summary: "About 110 real photographs to train on, wallpapers up to 20 megapixels and scenes of 480 × 360",
+            license: .named("CC-BY, CC-BY-SA-3.0, GPL-2.0-or-later, LGPL or Apache-2.0, per package"),
             citation: "The photographers named in the packages' copyright files",
-            origin: .collection(["photos-lomiri", "photos-mate", "photos-lxqt", "photos-scratch"])),
+            origin: .collection(["photos-lomiri", "photos-mate", "photos-lxqt", "photos-scratch", "photos-opencv"])),
         photographs(
             "photos-lomiri", package: "lomiri-wallpapers-16.04", bytes: 15_783_184, license: .named("CC-BY or CC-BY-SA, per file"),
             title: "14 wallpapers, up to 6028 × 3391", files: ["usr/share/backgrounds/*.jpg", "!**/umang*"]),
@@ -23,19 +23,22 @@ extension Catalog {
         photographs(
             "photos-scratch", package: "scratch", bytes: 25_654_320, license: .spdx("CC-BY-SA-3.0"),
             title: "61 scenes of 480 × 360 in four folders", files: ["usr/share/scratch/Media/Backgrounds/**.jpg"]),
-        CatalogItem(
-            name: "skimage-photos", version: "0.26.0", kind: .images,
-            summary: "The test photographs of scikit-image (astronaut, coffee, chelsea, ...), kept back for evaluation; 13 MB",
-            license: .named("BSD-3-Clause, CC0-1.0 and public domain, per file"),
-            citation: "van der Walt et al., scikit-image, 2014",
-            origin: .packages(
-                [
-                    .wheel(
-                        project: "scikit-image", version: "0.26.0",
-                        fileName: "scikit_image-0.26.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
-                        sha256: "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af", bytes: 13_711_217,
-                        wheelTags: WheelTags(pythonVersion: "3.11", platform: "manylinux_2_28_x86_64"))
-                ], contents: .files(["skimage/data/*.png", "skimage/data/*.jpg", "skimage/data/README.txt"]))),
+        photographs(
+            "photos-opencv", package: "opencv-doc", bytes: 95_715_012, license: .spdx("Apache-2.0"),
+            title: "17 pictures of OpenCV's examples that are photographs",
+            files: [
+                "aero1.jpg", "aloeL.jpg", "apple.jpg", "baboon.jpg", "basketball1.png", "board.jpg", "building.jpg", "butterfly.jpg",
+                "chicky_512.png", "fruits.jpg", "graf1.png", "home.jpg", "leuvenA.jpg", "orange.jpg",
+                "rubberwhale1.png", "squirrel_cls.jpg", "stuff.jpg",
+            ].map { "usr/share/doc/opencv-doc/examples/data/\($0)" }),
+        skimage(
+            "photos-test", summary: "Eight colour photographs of scikit-image, 0.1 to 2 megapixels, kept back for evaluation; 3.8 MB",
+            files: [
+                "astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "ihc.png", "motorcycle_left.png", "retina.jpg", "rocket.jpg",
+            ]),
+        skimage(
+            "skimage-photos", summary: "All pictures of scikit-image (photos-test and textures, coins, pages, ...), kept back for evaluation; 5.2 MB",
+            files: ["*.png", "*.jpg"]),
         CatalogItem(
             name: "mnist-5k", version: "0.25.0", kind: .images,
             summary: "5,000 MNIST digits of 28 × 28, 500 per class, as gzipped CSV; 1.1 MB",
@@ -69,6 +72,20 @@ extension Catalog {
                 contents: .files(["usr/lib/R/site-library/stars/tif/L7_ETMs.tif", "usr/share/doc/r-cran-stars/copyright"])),
             mainFile: "L7_ETMs.tif"),
     ]
+
+    private static func skimage(_ name: String, summary: String, files: [String]) -> CatalogItem {
+        CatalogItem(
+            name: name, version: "0.26.0", kind: .images, summary: summary,
+            license: .named("BSD-3-Clause, CC0-1.0 and public domain, per file"), citation: "van der Walt et al., scikit-image, 2014",
+            origin: .packages(
+                [
+                    .wheel(
+                        project: "scikit-image", version: "0.26.0",
+                        fileName: "scikit_image-0.26.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
+                        sha256: "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af", bytes: 13_711_217,
+                        wheelTags: WheelTags(pythonVersion: "3.11", platform: "manylinux_2_28_x86_64"))
+                ], contents: .files((files + ["README.txt"]).map { "skimage/data/\($0)" })))
+    }
 
     private static func photographs(
         _ name: String, package: String, bytes: Int, license: License, title: String, files: [String]
