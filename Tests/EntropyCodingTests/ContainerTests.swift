@@ -101,7 +101,7 @@ import TorchNN
         #expect(throws: FileAccessError.self) { try Self.file.write(to: path + "/inside.cnd") }
         #expect(throws: FileAccessError.self) { try CodedFile(path: path + ".absent") }
         #expect(throws: FileAccessError.self) { try CodedFile(path: folder.path) }
-        FileManager.default.createFile(atPath: path, contents: Data())
+        _ = FileManager.default.createFile(atPath: path, contents: Data())
         #expect(throws: FileFormatError.self) { try CodedFile(path: path) }
     }
 

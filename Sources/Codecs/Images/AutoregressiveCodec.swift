@@ -54,9 +54,10 @@ public final class AutoregressiveCodec: ImageCodec, DescribedLatents, ModeDepend
     }
 
     private func rounded(_ latents: Tensor, _ hyperParameters: Tensor) -> Tensor {
+        let products = products(.native)
         let images = (0..<latents.size(0)).map { image in
             withoutGradients {
-                let predictor = predictor(hyperParameters.narrowed(axis: 0, from: image, count: 1))
+                let predictor = ContextPredictor(products, hyperParameters.selected(axis: 0, index: image))
                 let places = latents.selected(axis: 0, index: image).permuted([1, 2, 0]).contiguous()
                 predictor.forEachPlace { row, column, prediction in
                     (places[row, column] - prediction.means).rounded() + prediction.means
@@ -67,16 +68,17 @@ public final class AutoregressiveCodec: ImageCodec, DescribedLatents, ModeDepend
         return Tensor.concatenated(images)
     }
 
-    private func predictor(_ hyperParameters: Tensor) -> ContextPredictor {
-        ContextPredictor(context: context, parameters: parameters, hyperParameters: hyperParameters)
+    private func products(_ arithmetic: CodingArithmetic) -> ContextPredictor.Products {
+        ContextPredictor.Products(context: context, parameters: parameters, arithmetic)
     }
 
-    public func compress(_ images: Tensor) throws -> [CodedLatents] {
+    public func compress(_ images: Tensor, arithmetic: CodingArithmetic) throws -> [CodedLatents] {
         configuration.check(images)
         let latents = withoutGradients { transforms.analysis(images) }
-        let described = try hyper.compress(latents), tables = try gaussian.tables()
+        let described = try hyper.compress(latents, arithmetic), tables = try gaussian.tables()
+        let products = products(arithmetic)
         return try (0..<latents.size(0)).map { image in
-            let predictor = predictor(described.parameters.narrowed(axis: 0, from: image, count: 1))
+            let predictor = ContextPredictor(products, described.parameters.selected(axis: 0, index: image))
             let places = latents.selected(axis: 0, index: image).permuted([1, 2, 0]).contiguous()
             let largest = places.abs().max().item()
             guard largest < 0x1p29 else { throw EntropyCodingError.latentOutOfRange(largest) }
@@ -95,11 +97,12 @@ public final class AutoregressiveCodec: ImageCodec, DescribedLatents, ModeDepend
         }
     }
 
-    public func decompress(_ coded: [CodedLatents]) throws -> Tensor {
+    public func decompress(_ coded: [CodedLatents], arithmetic: CodingArithmetic) throws -> Tensor {
         let (streams, size) = try coded.joined(streamCount: 2)
-        let hyperParameters = try hyper.decompress(streams[1], size: size), tables = try gaussian.tables()
+        let hyperParameters = try hyper.decompress(streams[1], size: size, arithmetic), tables = try gaussian.tables()
+        let products = products(arithmetic)
         let latents = try streams[0].enumerated().map { image, stream in
-            let predictor = predictor(hyperParameters.narrowed(axis: 0, from: image, count: 1))
+            let predictor = ContextPredictor(products, hyperParameters.selected(axis: 0, index: image))
             var decoder = try SymbolDecoder(stream, tables: tables)
             try withoutGradients {
                 try predictor.forEachPlace { _, _, prediction in
@@ -125,27 +128,59 @@ private final class ContextPredictor {
     private let height: Int, width: Int, channels: Int
     /// Latents so far with a border of zeros, [height + 2, width + 4, M]: the context reaches two rows up and two columns to both sides.
     private let padded: Tensor
-    private let contextWeight: Tensor, contextBias: Tensor
-    /// What the second latent gives the first layer, [height, width, outputs], and the rest of that layer's weight.
-    private let fromHyper: Tensor, firstWeight: Tensor
-    private let layers: [(weight: Tensor, bias: Tensor)]
+    private let products: Products
+    /// What the second latent gives the first layer, [height, width, outputs].
+    private let fromHyper: Tensor
 
-    /// - Parameter hyperParameters: shape [1, 2M, height, width].
-    init(context: ContextConvolution, parameters: Sequential, hyperParameters: Tensor) {
-        (height, width) = (hyperParameters.size(2), hyperParameters.size(3))
-        channels = context.weight.size(1)
+    /// The matrices, made ready once for all images.
+    struct Products {
+        let channels: Int
+        /// The first layer in two parts: of what the second latent says, and of what the context says.
+        let context: Product, firstOfHyper: Product, firstOfContext: Product
+        let layers: [Product]
+
+        init(context: ContextConvolution, parameters: Sequential, _ arithmetic: CodingArithmetic) {
+            channels = context.weight.size(1)
+            self.context = Product(context.tapWeight, context.bias.detached(), arithmetic)
+            let matrices = parameters.layers.compactMap { $0 as? Conv2d }.map { layer in
+                (weight: layer.weight.detached().squeezed(3).squeezed(2), bias: layer.bias?.detached())
+            }
+            let split = matrices[0].weight.split(sizes: [2 * channels, 2 * channels], axis: 1)
+            firstOfHyper = Product(split[0].contiguous(), matrices[0].bias, arithmetic)
+            firstOfContext = Product(split[1].contiguous(), nil, arithmetic)
+            layers = matrices.dropFirst().map { Product($0.weight, $0.bias, arithmetic) }
+        }
+    }
+
+    /// A matrix and a bias.
+    enum Product {
+        case ordered(OrderedWeight)
+        case native(weight: Tensor, bias: Tensor?)
+
+        init(_ weight: Tensor, _ bias: Tensor?, _ arithmetic: CodingArithmetic) {
+            switch arithmetic {
+            case .reproducible: self = .ordered(OrderedWeight(weight: weight, bias: bias))
+            case .native: self = .native(weight: weight, bias: bias)
+            }
+        }
+
+        func callAsFunction(_ input: Tensor) -> Tensor {
+            switch self {
+            case .ordered(let weight): input.linear(ordered: weight)
+            case .native(let weight, let bias): input.linear(weight: weight, bias: bias)
+            }
+        }
+    }
+
+    /// - Parameter hyperParameters: shape [2M, height, width].
+    init(_ products: Products, _ hyperParameters: Tensor) {
+        (height, width) = (hyperParameters.size(1), hyperParameters.size(2))
+        channels = products.channels
         let border = ContextConvolution.size / 2
         padded = Tensor.zeros([height + border, width + 2 * border, channels], device: hyperParameters.device)
-        contextWeight = context.tapWeight
-        contextBias = context.bias.detached()
-        let matrices = parameters.layers.compactMap { $0 as? Conv2d }.map { layer in
-            (weight: layer.weight.detached().squeezed(3).squeezed(2), bias: layer.bias!.detached())
-        }
-        let split = matrices[0].weight.split(sizes: [2 * channels, 2 * channels], axis: 1).map { $0.contiguous() }
-        firstWeight = split[1]
-        let hyper = hyperParameters.detached().selected(axis: 0, index: 0).permuted([1, 2, 0]).contiguous()
-        fromHyper = hyper.linear(weight: split[0], bias: matrices[0].bias)
-        layers = Array(matrices.dropFirst())
+        self.products = products
+        let places = hyperParameters.detached().permuted([1, 2, 0]).reshaped([height * width, -1])
+        fromHyper = products.firstOfHyper(places).reshaped([height, width, -1])
     }
 
     /// Calls `body` with each place's distribution in reading order; what it returns are the latents there, [M].
@@ -155,9 +190,8 @@ private final class ContextPredictor {
             for column in 0..<width {
                 let before = Tensor.concatenated(
                     [padded[row..<row + border, column..<column + size].reshaped([-1]), padded[row + border, column..<column + border].reshaped([-1])])
-                let context = before.linear(weight: contextWeight, bias: contextBias)
-                var hidden = fromHyper[row, column] + context.linear(weight: firstWeight)
-                for layer in layers { hidden = hidden.leakyReLU().linear(weight: layer.weight, bias: layer.bias) }
+                var hidden = fromHyper[row, column] + products.firstOfContext(products.context(before))
+                for layer in products.layers { hidden = layer(hidden.leakyReLU()) }
                 let parts = hidden.chunked(2)
                 let latents = try body(row, column, Prediction(scales: parts[0], means: parts[1]))
                 padded[row + border, column + border].copyInPlace(from: latents)

@@ -31,7 +31,8 @@ public final class FactorizedCodec: ImageCodec {
     public func update(searchingQuantiles: Bool) throws { try bottleneck.update(searchingQuantiles: searchingQuantiles) }
     public func tablesChecksum() throws -> UInt32 { try bottleneck.tables().checksum }
 
-    public func compress(_ images: Tensor) throws -> [CodedLatents] {
+    /// Both kinds of arithmetic are the same here: nothing but tables is needed to decode.
+    public func compress(_ images: Tensor, arithmetic: CodingArithmetic) throws -> [CodedLatents] {
         configuration.check(images)
         let latents = withoutGradients { transforms.analysis(images) }
         return try bottleneck.compress(latents).map {
@@ -39,7 +40,7 @@ public final class FactorizedCodec: ImageCodec {
         }
     }
 
-    public func decompress(_ coded: [CodedLatents]) throws -> Tensor {
+    public func decompress(_ coded: [CodedLatents], arithmetic: CodingArithmetic) throws -> Tensor {
         let (streams, size) = try coded.joined(streamCount: 1)
         let latents = try bottleneck.decompress(streams[0], size: size)
         return withoutGradients { transforms.synthesis(latents).clamped(minimum: 0, maximum: 1) }

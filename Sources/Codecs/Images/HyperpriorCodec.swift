@@ -39,10 +39,10 @@ public final class HyperpriorCodec: ImageCodec, DescribedLatents {
         return (parts[0], parts[1])
     }
 
-    public func compress(_ images: Tensor) throws -> [CodedLatents] {
+    public func compress(_ images: Tensor, arithmetic: CodingArithmetic) throws -> [CodedLatents] {
         configuration.check(images)
         let latents = withoutGradients { transforms.analysis(images) }
-        let described = try hyper.compress(latents)
+        let described = try hyper.compress(latents, arithmetic)
         let distribution = distribution(described.parameters)
         let streams = try gaussian.compress(latents, rows: gaussian.rows(for: distribution.scales), means: distribution.means)
         return zip(streams, described.streams).map {
@@ -50,9 +50,9 @@ public final class HyperpriorCodec: ImageCodec, DescribedLatents {
         }
     }
 
-    public func decompress(_ coded: [CodedLatents]) throws -> Tensor {
+    public func decompress(_ coded: [CodedLatents], arithmetic: CodingArithmetic) throws -> Tensor {
         let (streams, size) = try coded.joined(streamCount: 2)
-        let distribution = distribution(try hyper.decompress(streams[1], size: size))
+        let distribution = distribution(try hyper.decompress(streams[1], size: size, arithmetic))
         let latents = try gaussian.decompress(streams[0], rows: gaussian.rows(for: distribution.scales), means: distribution.means)
         return withoutGradients { transforms.synthesis(latents).clamped(minimum: 0, maximum: 1) }
     }
@@ -87,15 +87,18 @@ final class HyperTransform: Module {
     }
 
     /// Parameters are those that the decoder will have: from what the streams decode to.
-    func compress(_ latents: Tensor) throws -> (streams: [[UInt8]], parameters: Tensor, size: [Int]) {
+    func compress(_ latents: Tensor, _ arithmetic: CodingArithmetic) throws -> (streams: [[UInt8]], parameters: Tensor, size: [Int]) {
         let own = withoutGradients { analysis(seesMagnitudes ? latents.abs() : latents) }
         let streams = try bottleneck.compress(own), size = Array(own.shape.dropFirst(2))
-        return (streams, try decompress(streams, size: size), size)
+        return (streams, try decompress(streams, size: size, arithmetic), size)
     }
 
-    func decompress(_ streams: [[UInt8]], size: [Int]) throws -> Tensor {
+    func decompress(_ streams: [[UInt8]], size: [Int], _ arithmetic: CodingArithmetic) throws -> Tensor {
         let own = try bottleneck.decompress(streams, size: size)
-        return withoutGradients { synthesis(own) }
+        return switch arithmetic {
+        case .reproducible: OrderedNetwork(synthesis)(own)
+        case .native: withoutGradients { synthesis(own) }
+        }
     }
 }
 

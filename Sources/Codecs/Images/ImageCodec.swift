@@ -19,10 +19,11 @@ public protocol ImageCodec: Module {
     func update(searchingQuantiles: Bool) throws
     /// - Returns: the streams of each image.
     /// - Throws: `EntropyCodingError` without tables, and for NaN or huge latents.
-    func compress(_ images: Tensor) throws -> [CodedLatents]
+    func compress(_ images: Tensor, arithmetic: CodingArithmetic) throws -> [CodedLatents]
+    /// - Parameter arithmetic: with which the streams were written.
     /// - Returns: [coded.count, 3, height, width] in 0…1.
-    /// - Throws: `EntropyCodingError` for streams that were not written by this model.
-    func decompress(_ coded: [CodedLatents]) throws -> Tensor
+    /// - Throws: `EntropyCodingError` for streams that were not written by this model with this arithmetic.
+    func decompress(_ coded: [CodedLatents], arithmetic: CodingArithmetic) throws -> Tensor
     /// Of all tables, for files.
     /// - Throws: `EntropyCodingError` without tables.
     func tablesChecksum() throws -> UInt32
@@ -31,6 +32,10 @@ public protocol ImageCodec: Module {
 extension ImageCodec {
     /// Makes the tables that symbols are coded with, from the quantiles that training found.
     public func update() throws { try update(searchingQuantiles: false) }
+    /// To streams that every machine can read.
+    public func compress(_ images: Tensor) throws -> [CodedLatents] { try compress(images, arithmetic: .reproducible) }
+    /// From streams of ``compress(_:)``.
+    public func decompress(_ coded: [CodedLatents]) throws -> Tensor { try decompress(coded, arithmetic: .reproducible) }
 }
 
 /// What a codec makes of images.
