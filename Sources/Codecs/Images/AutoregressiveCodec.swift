@@ -74,7 +74,7 @@ public final class AutoregressiveCodec: ImageCodec, DescribedLatents, ModeDepend
 
     public func compress(_ images: Tensor, arithmetic: CodingArithmetic) throws -> [CodedLatents] {
         configuration.check(images)
-        let latents = withoutGradients { transforms.analysis(images) }
+        let latents = transforms.analyze(images)
         let described = try hyper.compress(latents, arithmetic), tables = try gaussian.tables()
         let products = products(arithmetic)
         return try (0..<latents.size(0)).map { image in
@@ -113,7 +113,7 @@ public final class AutoregressiveCodec: ImageCodec, DescribedLatents, ModeDepend
             try decoder.finish()
             return predictor.latents
         }
-        return withoutGradients { transforms.synthesis(Tensor.concatenated(latents)).clamped(minimum: 0, maximum: 1) }
+        return transforms.synthesize(Tensor.concatenated(latents))
     }
 }
 

@@ -30,7 +30,7 @@ func subpixelDoubling(_ input: Int, _ output: Int, _ generator: RandomGenerator)
 func leakyReLU() -> ActivationLayer { ActivationLayer(.leakyReLU()) }
 
 /// Two 3 × 3 convolutions beside the input (Cheng et al., arXiv:2001.01568).
-final class CodecResidualBlock: Layer {
+final class CodecResidualBlock: RowStreaming {
     let first: Conv2d, second: Conv2d
 
     init(_ channels: Int, _ generator: RandomGenerator) {
@@ -44,10 +44,14 @@ final class CodecResidualBlock: Layer {
     }
 
     func callAsFunction(_ input: Tensor) -> Tensor { second(first(input).leakyReLU()).leakyReLU() + input }
+
+    func rowStream() -> any RowStream {
+        JoinedRows(rows(of: Sequential(first, leakyReLU(), second, leakyReLU())), PassedRows(), +)
+    }
 }
 
 /// Halves height and width, with GDN (Cheng et al.).
-final class HalvingResidualBlock: Layer {
+final class HalvingResidualBlock: RowStreaming {
     let first: Conv2d, second: Conv2d, skip: Conv2d, normalization: GDN
 
     init(_ input: Int, _ output: Int, _ generator: RandomGenerator) {
@@ -65,10 +69,14 @@ final class HalvingResidualBlock: Layer {
     }
 
     func callAsFunction(_ input: Tensor) -> Tensor { normalization(second(first(input).leakyReLU())) + skip(input) }
+
+    func rowStream() -> any RowStream {
+        JoinedRows(rows(of: Sequential(first, leakyReLU(), second, normalization)), rows(of: skip), +)
+    }
 }
 
 /// Doubles height and width, with inverse GDN (Cheng et al.).
-final class DoublingResidualBlock: Layer {
+final class DoublingResidualBlock: RowStreaming {
     let enlarge: Sequential, second: Conv2d, skip: Sequential, normalization: GDN
 
     init(_ input: Int, _ output: Int, _ generator: RandomGenerator) {
@@ -86,10 +94,14 @@ final class DoublingResidualBlock: Layer {
     }
 
     func callAsFunction(_ input: Tensor) -> Tensor { normalization(second(enlarge(input).leakyReLU())) + skip(input) }
+
+    func rowStream() -> any RowStream {
+        JoinedRows(rows(of: Sequential(enlarge, leakyReLU(), second, normalization)), rows(of: skip), +)
+    }
 }
 
 /// Weighs what it adds by what a second branch says of each place (Cheng et al., the simplified attention without non-local block).
-final class CodecAttention: Layer {
+final class CodecAttention: RowStreaming {
     let branch: Sequential, gate: Sequential
 
     init(_ channels: Int, _ generator: RandomGenerator) {
@@ -105,8 +117,12 @@ final class CodecAttention: Layer {
 
     func callAsFunction(_ input: Tensor) -> Tensor { branch(input) * gate(input).sigmoid() + input }
 
+    func rowStream() -> any RowStream {
+        JoinedRows(JoinedRows(rows(of: branch), rows(of: gate)) { $0 * $1.sigmoid() }, PassedRows(), +)
+    }
+
     /// A 3 × 3 convolution in half as many channels.
-    private final class Bottleneck: Layer {
+    private final class Bottleneck: RowStreaming {
         let body: Sequential
 
         init(_ channels: Int, _ generator: RandomGenerator) {
@@ -118,6 +134,7 @@ final class CodecAttention: Layer {
 
         func visit(_ v: inout ParameterVisitor) { v("conv", body) }
         func callAsFunction(_ input: Tensor) -> Tensor { (body(input) + input).relu() }
+        func rowStream() -> any RowStream { JoinedRows(rows(of: body), PassedRows()) { ($0 + $1).relu() } }
     }
 }
 

@@ -7,9 +7,12 @@ struct CodecTransforms {
     let analysis: Sequential, synthesis: Sequential
     /// Latents to the second latent, and that to the distribution of the first; nil for the factorized kind.
     let hyperAnalysis: Sequential?, hyperSynthesis: Sequential?
+    /// Pixels of an image's strip whose largest tensor, of all channels at half the size, has 16 MB: what caches can hold.
+    private let stripPixels: Int
 
     init(_ configuration: ImageCodecConfiguration, _ generator: RandomGenerator) {
         let (n, m) = (configuration.channels, configuration.latentChannels)
+        stripPixels = 4 * (1 << 22) / n
         switch configuration.kind {
         case .factorized:
             (analysis, synthesis) = Self.divisive(n, m, generator)
@@ -35,6 +38,23 @@ struct CodecTransforms {
                 leakyReLU(), subpixelDoubling(n * 3 / 2, n * 3 / 2, generator), leakyReLU(), conv3x3(n * 3 / 2, 2 * n, generator))
         }
     }
+
+    /// Latents of images of any size, a strip at a time, without gradients.
+    func analyze(_ images: Tensor) -> Tensor {
+        analysis(images, inStripsOf: Self.latentStep * stripHeight(imageWidth: images.size(3), batch: images.size(0)))
+    }
+
+    /// Images in 0…1 of latents, a strip at a time, without gradients.
+    func synthesize(_ latents: Tensor) -> Tensor {
+        let height = stripHeight(imageWidth: Self.latentStep * latents.size(3), batch: latents.size(0))
+        return synthesis(latents, inStripsOf: height).clamped(minimum: 0, maximum: 1)
+    }
+
+    /// Pixels for one place of the latents, each way.
+    private static let latentStep = 16
+
+    /// In rows of the latents.
+    private func stripHeight(imageWidth: Int, batch: Int) -> Int { max(1, stripPixels / max(1, imageWidth * batch * Self.latentStep)) }
 
     /// Four convolutions with GDN between them (Ballé et al.).
     private static func divisive(_ n: Int, _ m: Int, _ generator: RandomGenerator) -> (Sequential, Sequential) {

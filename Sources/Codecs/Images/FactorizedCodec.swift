@@ -34,7 +34,7 @@ public final class FactorizedCodec: ImageCodec {
     /// Both kinds of arithmetic are the same here: nothing but tables is needed to decode.
     public func compress(_ images: Tensor, arithmetic: CodingArithmetic) throws -> [CodedLatents] {
         configuration.check(images)
-        let latents = withoutGradients { transforms.analysis(images) }
+        let latents = transforms.analyze(images)
         return try bottleneck.compress(latents).map {
             CodedLatents(streams: [$0], latentHeight: latents.size(2), latentWidth: latents.size(3))
         }
@@ -43,7 +43,7 @@ public final class FactorizedCodec: ImageCodec {
     public func decompress(_ coded: [CodedLatents], arithmetic: CodingArithmetic) throws -> Tensor {
         let (streams, size) = try coded.joined(streamCount: 1)
         let latents = try bottleneck.decompress(streams[0], size: size)
-        return withoutGradients { transforms.synthesis(latents).clamped(minimum: 0, maximum: 1) }
+        return transforms.synthesize(latents)
     }
 }
 

@@ -41,7 +41,7 @@ public final class HyperpriorCodec: ImageCodec, DescribedLatents {
 
     public func compress(_ images: Tensor, arithmetic: CodingArithmetic) throws -> [CodedLatents] {
         configuration.check(images)
-        let latents = withoutGradients { transforms.analysis(images) }
+        let latents = transforms.analyze(images)
         let described = try hyper.compress(latents, arithmetic)
         let distribution = distribution(described.parameters)
         let streams = try gaussian.compress(latents, rows: gaussian.rows(for: distribution.scales), means: distribution.means)
@@ -54,7 +54,7 @@ public final class HyperpriorCodec: ImageCodec, DescribedLatents {
         let (streams, size) = try coded.joined(streamCount: 2)
         let distribution = distribution(try hyper.decompress(streams[1], size: size, arithmetic))
         let latents = try gaussian.decompress(streams[0], rows: gaussian.rows(for: distribution.scales), means: distribution.means)
-        return withoutGradients { transforms.synthesis(latents).clamped(minimum: 0, maximum: 1) }
+        return transforms.synthesize(latents)
     }
 }
 
