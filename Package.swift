@@ -94,7 +94,7 @@ let package = Package(
                 "TopAFA/README.md",
                 "Variational/README.md",
             ]),
-        library("Codecs", ["Torch", "TorchNN", "EntropyCoding", "Experiments"]),
+        library("Codecs", ["Torch", "TorchNN", "EntropyCoding", "Media", "Datasets", "Suggestions", "Experiments"]),
         library(
             "Condense",
             [
@@ -104,14 +104,14 @@ let package = Package(
         .executableTarget(
             name: "CondenseCLI",
             dependencies: [
-                "Condense", "Torch", "Media", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions", argumentParser, logging,
+                "Condense", "Torch", "Media", "Networks", "Experiments", "Datasets", "EntropyCoding", "Codecs", "SparseAutoencoders", "Suggestions", argumentParser, logging,
             ],
             swiftSettings: swiftSettings),
 
         tests("TorchTests", ["Torch"]),
         tests("TorchNNTests", ["Torch", "TorchNN"]),
         tests("EntropyCodingTests", ["EntropyCoding", "Experiments", "Torch", "TorchNN"]),
-        tests("CodecsTests", ["Codecs", "EntropyCoding", "Experiments", "Torch", "TorchNN"]),
+        tests("CodecsTests", ["Codecs", "EntropyCoding", "Experiments", "Media", "Torch", "TorchNN"]),
         tests("ExperimentsTests", ["Experiments", "Torch", "Suggestions"]),
         tests("DatasetsTests", ["Datasets"]),
         tests("MediaTests", ["Media", "Torch"]),

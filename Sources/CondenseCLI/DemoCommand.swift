@@ -20,14 +20,14 @@ struct DemoCommand: ParsableCommand {
     func run() throws {
         // Charts need a script that a first run has not fetched yet; the page is readable without it.
         do {
-            try SAESession.fetch("plotly-js", options.output.progress())
+            try CommandSession.fetch("plotly-js", options.output.progress())
         } catch {
             Terminal.error("the report will show tables instead of charts: \(error)")
         }
         let prepare: (AutoencoderWorkflow) throws -> Void = { configuration in
-            try SAESession.fetch(configuration.collection.model, options.output.progress())
+            try CommandSession.fetch(configuration.collection.model, options.output.progress())
             _ = try TextModel.location(of: configuration.collection.model)
-            try SAESession.fetch(configuration.collection.text, options.output.progress())
+            try CommandSession.fetch(configuration.collection.text, options.output.progress())
         }
         let outcome = try options.execute(
             command: "demo", title: "Demonstration", defaults: AutoencoderWorkflow(), prepare: prepare

@@ -12,6 +12,7 @@ struct Main: AsyncParsableCommand {
             DataCommand.self,
             DoctorCommand.self,
             SAECommand.self,
+            CodecCommand.self,
             DemoCommand.self,
         ])
 

@@ -31,7 +31,7 @@ struct SAEAbsorptionCommand: ParsableCommand {
         let model = try SAESession.model(name, settings: settings, output: output)
         let progress = output.progress()
         let cancellation = Interrupts.cancellation()
-        let absorption = try SAESession.interruptible("nothing was written", progress) {
+        let absorption = try CommandSession.interruptible("nothing was written", progress) {
             let words = try LabelledTexts(
                 firstLettersIn: model, trainingPerClass: probing.trainingPerClass ?? 100, testPerClass: probing.testPerClass,
                 seed: settings.seed)

@@ -97,8 +97,8 @@ struct SAECollectCommand: ParsableCommand {
         let textModel = try SAESession.model(model, settings: settings, output: output)
         let progress = output.progress()
         let cancellation = Interrupts.cancellation()
-        try SAESession.fetch(configuration.text, progress)
-        let store = try SAESession.interruptible("complete shards are kept; continue with the same command and --resume", progress) {
+        try CommandSession.fetch(configuration.text, progress)
+        let store = try CommandSession.interruptible("complete shards are kept; continue with the same command and --resume", progress) {
             try collectActivations(
                 configuration, to: URL(filePath: out, directoryHint: .isDirectory), model: textModel, resuming: resume,
                 progress: progress, cancellation: cancellation)

@@ -40,7 +40,7 @@ struct SAEEvaluateCommand: ParsableCommand {
         let model = reconstructionOnly ? nil : try SAESession.model(activations.description.model.name, settings: settings, output: output)
         let progress = output.progress()
         let cancellation = Interrupts.cancellation()
-        let evaluation = try SAESession.interruptible("nothing was written", progress) {
+        let evaluation = try CommandSession.interruptible("nothing was written", progress) {
             try StoreEvaluation(
                 of: sae, on: heldOut.source(activations), model: model, usesGradients: withGradients, lossContexts: lossContexts,
                 progress: progress, cancellation: cancellation)

@@ -48,7 +48,7 @@ struct SAEFeaturesCommand: ParsableCommand {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let progress = output.progress()
         let cancellation = Interrupts.cancellation()
-        let analysis = try SAESession.interruptible("nothing was written", progress) {
+        let analysis = try CommandSession.interruptible("nothing was written", progress) {
             try FeatureAnalysis(
                 of: sae, on: FeatureSource(activations), selection: features.isEmpty ? .interesting(count) : .indices(features), model: model,
                 progress: progress, cancellation: cancellation)

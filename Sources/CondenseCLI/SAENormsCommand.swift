@@ -31,7 +31,7 @@ struct SAENormsCommand: ParsableCommand {
         let activations = try SAESession.store(heldOut.store, for: sae)
         let progress = output.progress()
         let cancellation = Interrupts.cancellation()
-        let agreement = try SAESession.interruptible("nothing was written", progress) {
+        let agreement = try CommandSession.interruptible("nothing was written", progress) {
             try NormAgreement(of: sae, on: heldOut.source(activations), progress: progress, cancellation: cancellation)
         }
         let folder = URL(filePath: out, directoryHint: .isDirectory)

@@ -43,10 +43,10 @@ struct SAEProbeCommand: ParsableCommand {
         }
         let (name, hook) = try autoencoder.origin(of: sae, model: probing.languageModel, hook: probing.hook, option: "--language-model")
         let progress = output.progress()
-        try SAESession.fetch(data, progress)
+        try CommandSession.fetch(data, progress)
         let model = try SAESession.model(name, settings: settings, output: output)
         let cancellation = Interrupts.cancellation()
-        let result = try SAESession.interruptible("nothing was written", progress) {
+        let result = try CommandSession.interruptible("nothing was written", progress) {
             let texts = try LabelledTexts(
                 data, tokenizedBy: model, trainingPerClass: probing.trainingPerClass ?? 160, testPerClass: probing.testPerClass,
                 seed: settings.seed)

@@ -17,24 +17,28 @@ public enum ImageQuality {
     }
 
     /// Structural similarity at five scales (Wang et al. 2003), each half as large as the one before.
-    public static func msSSIM(_ image: Tensor, _ reference: Tensor) -> Tensor {
-        check(image, reference, smallest: (windowSize - 1) << (scaleWeights.count - 1) + 1, "msSSIM")
+    public static func msSSIM(_ image: Tensor, _ reference: Tensor) -> Tensor { similarities(image, reference).multiscale }
+
+    /// ``ssim(_:_:)`` and ``msSSIM(_:_:)`` for little more than the cost of the second.
+    static func similarities(_ image: Tensor, _ reference: Tensor) -> (single: Tensor, multiscale: Tensor) {
+        check(image, reference, smallest: smallestMultiscaleSide, "msSSIM")
         var (image, reference) = (image, reference)
-        var product: Tensor?
-        for (scale, weight) in scaleWeights.enumerated() {
-            let similarity = similarity(image, reference)
-            let isLast = scale == scaleWeights.count - 1
+        let first = similarity(image, reference)
+        var product = first.contrast.relu().power(scaleWeights[0])
+        for (scale, weight) in scaleWeights.enumerated().dropFirst() {
+            (image, reference) = (halved(image), halved(reference))
+            let similarity = similarity(image, reference), isLast = scale == scaleWeights.count - 1
             // Negative values have no powers.
-            let factor = (isLast ? similarity.structure : similarity.contrast).relu().power(weight)
-            product = product.map { $0 * factor } ?? factor
-            if !isLast { (image, reference) = (halved(image), halved(reference)) }
+            product = product * (isLast ? similarity.structure : similarity.contrast).relu().power(weight)
         }
-        guard let product else { preconditionFailure("there are scales") }
-        return product.mean(axis: 1)
+        return (first.structure.mean(axis: 1), product.mean(axis: 1))
     }
 
     /// Height and width that ``msSSIM(_:_:)`` needs at least.
     public static let smallestMultiscaleSide = (windowSize - 1) << (scaleWeights.count - 1) + 1
+
+    /// Height and width that ``ssim(_:_:)`` needs at least.
+    public static let smallestSide = windowSize
 
     private static let windowSize = 11
     private static let scaleWeights = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333]

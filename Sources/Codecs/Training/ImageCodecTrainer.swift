@@ -25,14 +25,22 @@ public final class ImageCodecTrainer {
         public let gradientNorm: Double
     }
 
-    /// A codec with random weights.
-    /// - Parameter seed: of the weights and of the noise that stands for rounding.
-    /// - Throws: `ConfigurationError` for settings that make no sense.
-    public init(_ configuration: ImageCodecTrainingConfiguration, seed: UInt64, device: Device = .cpu) throws {
+    /// A codec with random weights, or those of another of the same kind and size.
+    /// - Parameters:
+    ///   - seed: of the weights and of the noise that stands for rounding.
+    ///   - start: a codec whose weights training begins with, e.g. one of another λ; it stays as it is.
+    /// - Throws: `ConfigurationError` for settings that make no sense; ``CodecTrainingError/foreignStart(expected:found:)``.
+    public init(_ configuration: ImageCodecTrainingConfiguration, seed: UInt64, start: (any ImageCodec)? = nil, device: Device = .cpu) throws {
         try configuration.validate()
         self.configuration = configuration
         generator = RandomGenerator(seed: seed, device: device)
         codec = configuration.codec.makeCodec(generator: generator)
+        if let start {
+            guard start.configuration == configuration.codec else {
+                throw CodecTrainingError.foreignStart(expected: configuration.codec.description, found: start.configuration.description)
+            }
+            try codec.load(start.stateDictionary)
+        }
         let parameters = codec.namedParameters(), isQuantile = { (named: NamedTensor) in named.name.hasSuffix("quantiles") }
         optimizer = Adam(parameters.filter { !isQuantile($0) }, Adam.Settings(learningRate: configuration.learningRate))
         quantileOptimizer = Adam(parameters.filter(isQuantile), Adam.Settings(learningRate: configuration.auxiliaryLearningRate))
@@ -43,6 +51,9 @@ public final class ImageCodecTrainer {
                 .init(.linear(from: 1, to: 0, steps: configuration.steps - start), steps: configuration.steps - start),
             ]) : .constant
     }
+
+    /// Scales the weights to crops, before the first step (``CodecInitialization/scaledToData``).
+    package func scale(to images: Tensor) { codec.scale(to: images, generator: generator) }
 
     /// One step of both optimisers.
     /// - Parameter images: shape [batch, 3, height, width], values in 0…1.
@@ -129,12 +140,15 @@ extension ImageCodecConfiguration: CustomStringConvertible {
 public enum CodecTrainingError: Error, CustomStringConvertible, Equatable {
     case diverged(step: Int)
     case foreignCheckpoint(expected: String, found: String)
+    case foreignStart(expected: String, found: String)
 
     public var description: String {
         switch self {
         case .diverged(let step): "the loss is not a number at step \(step); lower learningRate, or check the images for values that are not numbers"
         case .foreignCheckpoint(let expected, let found):
             "the checkpoint is of a \(found), expected \(expected); resume with the configuration it was written with"
+        case .foreignStart(let expected, let found):
+            "training cannot start from a \(found), expected \(expected); give the same kind and channels"
         }
     }
 }

@@ -7,6 +7,9 @@ public enum Distortion: String, Codable, Sendable, CaseIterable {
     /// 1 − MS-SSIM.
     case msSSIM
 
+    /// As it is written on command lines and in reports.
+    public var shortName: String { self == .meanSquaredError ? "mse" : "ms-ssim" }
+
     /// λ of the published models of qualities 1 to 8.
     public var publishedLambdas: [Double] {
         switch self {
@@ -22,6 +25,8 @@ public struct ImageCodecTrainingConfiguration: RunConfiguration {
     public var distortion = Distortion.meanSquaredError
     /// λ of λ·distortion + bits per pixel: larger ones give larger files and better pictures.
     public var lambda = 0.013
+    /// Of codecs that do not start from another.
+    public var initialization = CodecInitialization.published
     /// Height and width of the pieces of images that are trained on.
     public var cropSize = 256
     public var batchSize = 16

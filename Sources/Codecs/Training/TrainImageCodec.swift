@@ -1,6 +1,7 @@
 public import Experiments
 internal import Foundation
-internal import Torch
+public import Torch
+internal import TorchNN
 
 /// Trains an image codec on crops of images.
 ///
@@ -13,19 +14,27 @@ internal import Torch
 ///
 /// With a `run`, metrics go to its `metrics.jsonl` and TensorBoard and checkpoints to its `checkpoints/`; a run that was resumed continues at
 /// its last checkpoint with the same bits as if it had never stopped.
+/// - Parameters:
+///   - start: a codec whose weights training begins with; a resumed run begins with its own.
+///   - device: where training computes; the codec that comes back is on the CPU.
 /// - Throws: `ConfigurationError`, ``CodecTrainingError``, `StorageError`, errors of the source; `RunInterrupted` when cancelled, after a
 ///   checkpoint.
 @discardableResult
 public func trainImageCodec(
-    _ configuration: ImageCodecTrainingConfiguration, on source: any CropSource, seed: UInt64, task: String = "Training", run: Run? = nil,
+    _ configuration: ImageCodecTrainingConfiguration, on source: any CropSource, seed: UInt64, start: (any ImageCodec)? = nil,
+    device: Device = .cpu, task: String = "Training", run: Run? = nil,
     progress: any ProgressReporter = SilentProgress(), cancellation: Cancellation = Cancellation()
 ) throws -> any ImageCodec {
-    let trainer = try ImageCodecTrainer(configuration, seed: seed)
-    if let checkpoint = run?.resumedFrom { try trainer.restore(from: checkpoint) }
+    let trainer = try ImageCodecTrainer(configuration, seed: seed, start: start, device: device)
+    if let checkpoint = run?.resumedFrom {
+        try trainer.restore(from: checkpoint)
+    } else if start == nil, configuration.initialization == .scaledToData {
+        trainer.scale(to: try source.crops(first: 0, count: scalingCrops, size: configuration.cropSize).to(device: device))
+    }
     progress.begin(task, total: configuration.steps, completed: trainer.step, unit: "steps")
     while trainer.step < configuration.steps {
         let crops = try source.crops(first: trainer.step * configuration.batchSize, count: configuration.batchSize, size: configuration.cropSize)
-        let report = try trainer.step(crops)
+        let report = try trainer.step(crops.to(device: device))
         if trainer.step % configuration.logEvery == 0 || trainer.step == configuration.steps {
             try run?.log(report.metrics, step: trainer.step)
         }
@@ -35,8 +44,16 @@ public func trainImageCodec(
         try cancellation.check()
     }
     progress.end()
-    return try trainer.trainedCodec()
+    let trained = try trainer.trainedCodec()
+    if device.kind == .cpu { return trained }
+    let codec = configuration.codec.makeCodec(generator: RandomGenerator(seed: seed))
+    try codec.load(trained.stateDictionary.mapValues { $0.to(device: .cpu) })
+    codec.setMode(.evaluation)
+    return codec
 }
+
+/// Crops that initial weights are scaled to.
+private let scalingCrops = 16
 
 extension ImageCodecTrainer.Report {
     fileprivate var summary: String {

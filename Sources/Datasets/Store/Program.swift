@@ -1,13 +1,13 @@
-import Foundation
+package import Foundation
 
 /// An external program, found on the `PATH` of a given environment, and one run of it.
-struct Program {
-    let name: String
+package struct Program: Sendable {
+    package let name: String
     let executable: URL
     private let environment: [String: String]
 
     /// Nil where `PATH` has no such program.
-    init?(_ name: String, environment: [String: String]) {
+    package init?(_ name: String, environment: [String: String]) {
         let folders = (environment["PATH"] ?? "").split(separator: ":")
         guard let path = folders.map({ "\($0)/\(name)" }).first(where: FileManager.default.isExecutableFile(atPath:)) else { return nil }
         self.name = name
@@ -16,13 +16,13 @@ struct Program {
     }
 
     /// How a run ended and what it said.
-    struct Outcome {
-        let status: Int32
-        let output: String
-        let complaints: String
+    package struct Outcome {
+        package let status: Int32
+        package let output: String
+        package let complaints: String
 
         /// The line of the complaints that most likely tells the reason.
-        var reason: String {
+        package var reason: String {
             let lines = complaints.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
             let marked = lines.last { $0.hasPrefix("ERROR:") || $0.hasPrefix("E:") || $0.hasPrefix("error:") }
             return marked ?? lines.last ?? "exit status \(status)"
@@ -31,7 +31,7 @@ struct Program {
 
     /// Runs the program to its end. Its output goes to files under `scratch`, so that no pipe can fill up;
     /// `whileRunning` is called about ten times a second.
-    func run(
+    package func run(
         _ arguments: [String], in folder: URL, scratch: URL, variables: [String: String] = [:], standardOutput: URL? = nil,
         whileRunning: () -> Void = {}
     ) throws(DataError) -> Outcome {
@@ -81,9 +81,9 @@ struct Program {
             let ended = waitpid(process, &status, WNOHANG)
             if ended == process { break }
             if ended < 0, errno != EINTR { return -1 }
-            usleep(10_000)
+            usleep(2_000)
             polls += 1
-            if polls % 10 == 0 { whileRunning() }
+            if polls % 50 == 0 { whileRunning() }
         }
         let signal = status & 0x7f
         return signal == 0 ? (status >> 8) & 0xff : 128 + signal

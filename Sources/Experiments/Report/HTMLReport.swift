@@ -41,7 +41,7 @@ public struct HTMLReport: Sendable {
             <meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
             script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:">
             <title>\(report.title.escapedForHTML)</title>
-            <style>\(ReportPage.style)</style>
+            <style>\(ReportPage.style)\(body.hasComparisons ? PictureComparison.style : "")</style>
             </head>
             <body>
             <header>
@@ -54,6 +54,7 @@ public struct HTMLReport: Sendable {
             \(body.html)
             \(closing)
             </main>
+            \(body.hasComparisons ? "<script>\(PictureComparison.script)</script>" : "")
             \(scripts(figures: body.figures))
             </body>
             </html>
@@ -119,6 +120,7 @@ struct HTMLBody {
     private(set) var headings: [String] = []
     private(set) var figures: [JSONValue] = []
     private(set) var hasFigures = false
+    private(set) var hasComparisons = false
 
     init(drawsFigures: Bool) { self.drawsFigures = drawsFigures }
 
@@ -147,6 +149,9 @@ struct HTMLBody {
         case .figure(let figure): add(figure)
         case .tokenContexts(let contexts): add(contexts)
         case .image(let image): add(image)
+        case .comparison(let comparison):
+            hasComparisons = true
+            html += comparison.html
         case .details(let title, let blocks):
             html += "<details><summary>\(title.escapedForHTML)</summary>\n"
             add(blocks)

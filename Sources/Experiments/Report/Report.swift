@@ -38,6 +38,8 @@ public indirect enum ReportBlock: Codable, Sendable, Equatable {
     /// Texts whose tokens are shaded by how active something is on them.
     case tokenContexts([TokenContext])
     case image(ReportImage)
+    /// Versions of a picture under a slider.
+    case comparison(PictureComparison)
     /// Text in a fixed-width font with its line breaks.
     case code(String)
     /// A remark set apart, e.g. a limitation.
@@ -126,6 +128,7 @@ public struct ReportImage: Codable, Sendable, Equatable {
     public enum Format: String, Codable, Sendable {
         case png = "image/png"
         case jpeg = "image/jpeg"
+        case webP = "image/webp"
     }
 
     public var data: Data

@@ -55,11 +55,28 @@ public struct Image {
     /// The picture as if it were opaque.
     public var withoutAlpha: Image { Image(pixels: pixels, bitDepth: bitDepth, hasColorProfile: hasColorProfile) }
 
+    /// The picture as it looks before a background of one grey level, 0 (black) to 1 (white).
+    public func blended(over level: Double) -> Image {
+        guard let alpha else { return self }
+        return Image(pixels: pixels * alpha + (1 - alpha) * level, bitDepth: bitDepth, hasColorProfile: hasColorProfile)
+    }
+
     /// The picture in three channels: grey becomes three equal ones.
     public var rgb: Image {
         if color == .rgb { return self }
         return Image(
             pixels: pixels.expanded(to: [3, height, width]).contiguous(), alpha: alpha, bitDepth: bitDepth, hasColorProfile: hasColorProfile)
+    }
+}
+
+/// Rows and columns of a picture.
+public struct ImageSize: Sendable, Equatable, Codable {
+    public var height: Int
+    public var width: Int
+
+    public init(height: Int, width: Int) {
+        self.height = height
+        self.width = width
     }
 }
 
@@ -82,7 +99,24 @@ extension Image {
         self = try Image.read(MappedBytes(copying: bytes, name: name), limits: limits)
     }
 
+    /// Height and width of the picture that ``read(_:limits:)`` gives, as the structure of its file says: its pixels are not decoded.
+    /// - Throws: as ``read(_:limits:)``, but for damage that only decoding finds.
+    public static func size(of path: String, limits: ImageLimits = ImageLimits()) throws -> ImageSize {
+        let scanned = try scan(MappedBytes(path: path), limits: limits)
+        let isTurned = scanned.orientation.swapsAxes
+        return ImageSize(height: isTurned ? scanned.width : scanned.height, width: isTurned ? scanned.height : scanned.width)
+    }
+
     private static func read(_ file: MappedBytes, limits: ImageLimits) throws -> Image {
+        let scanned = try scan(file, limits: limits)
+        do {
+            return try decodeImage(scanned)
+        } catch {
+            throw FileFormatError(path: file.path, format: scanned.format.rawValue, problem: error.reason)
+        }
+    }
+
+    private static func scan(_ file: MappedBytes, limits: ImageLimits) throws -> ScannedImage {
         let view = ByteView(bytes: file.buffer)
         let scanned: ScannedImage
         var format: ImageFormat?
@@ -104,10 +138,6 @@ extension Image {
         guard !count.overflow, count.partialValue <= limits.pixelCount else {
             throw MediaError.tooLarge(path: file.path, size: "\(width) × \(height) pixels", limit: "\(limits.pixelCount) pixels")
         }
-        do {
-            return try decodeImage(scanned)
-        } catch {
-            throw FileFormatError(path: file.path, format: scanned.format.rawValue, problem: error.reason)
-        }
+        return scanned
     }
 }

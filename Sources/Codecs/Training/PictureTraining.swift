@@ -1,0 +1,114 @@
+public import Experiments
+internal import Foundation
+internal import Torch
+
+/// Training on the pictures of a folder or data item, some of which are held back for the report.
+public struct PictureTrainingConfiguration: RunConfiguration {
+    /// Folder, or item of the catalogue.
+    public var data = "photos"
+    /// Pictures with a longer side are made smaller by a whole number; nil for never.
+    public var largestSide: Int? = 1024
+    /// Part of the pictures that is not trained on but measured on, drawn by the run's seed.
+    public var heldOut = 0.1
+    /// At most so many of them are measured on.
+    public var heldOutLimit = 12
+    /// So many of these are shown in the report.
+    public var examples = 3
+    /// A codec to start from, of the same kind and channels: a run or a folder. nil for random weights.
+    public var start: String?
+    public var training = ImageCodecTrainingConfiguration.small
+
+    public init() {}
+
+    public func validate() throws(ConfigurationError) {
+        try ConfigurationError.require(!data.isEmpty, "data", "must name a folder of pictures or a data item", found: "nothing")
+        try ConfigurationError.require(largestSide ?? 1 > 0, "largestSide", "must be positive", found: largestSide ?? 0)
+        try ConfigurationError.require((0..<1).contains(heldOut), "heldOut", "must be at least 0 and less than 1", found: heldOut)
+        try ConfigurationError.require(heldOutLimit >= 0, "heldOutLimit", "must not be negative", found: heldOutLimit)
+        try ConfigurationError.require(examples >= 0, "examples", "must not be negative", found: examples)
+        try training.validate()
+    }
+}
+
+extension ImageCodecTrainingConfiguration {
+    /// A codec that two CPU cores train in minutes: few channels, small crops, a high learning rate.
+    public static var small: ImageCodecTrainingConfiguration {
+        var configuration = ImageCodecTrainingConfiguration()
+        configuration.codec = ImageCodecConfiguration(.meanScaleHyperprior, channels: 32, latentChannels: 48)
+        (configuration.cropSize, configuration.batchSize, configuration.steps) = (128, 8, 3_000)
+        (configuration.learningRate, configuration.checkpointEvery) = (1e-3, 500)
+        configuration.initialization = .scaledToData
+        return configuration
+    }
+}
+
+/// Pictures drawn apart: what is trained on and what is measured on.
+struct PictureSplit {
+    let training: PictureSource, heldOut: [String]
+
+    init(_ source: PictureSource, heldOut fraction: Double, seed: UInt64) throws {
+        let count = source.paths.count
+        let held = fraction > 0 ? max(1, Int((Double(count) * fraction).rounded())) : 0
+        guard held < count else {
+            throw PictureError.tooFew(source: source.name, count: count, needed: "to hold some back; set heldOut to 0 to train on all")
+        }
+        var random = SplitMix64(seed: seed, stream: -1)
+        let chosen = Set(random.permutation(count).prefix(held))
+        training = source.keeping(source.paths.indices.filter { !chosen.contains($0) }.map { source.paths[$0] })
+        self.heldOut = source.paths.indices.filter(chosen.contains).map { source.paths[$0] }
+    }
+}
+
+/// Trains a codec in a run directory: `codec/`, metrics, checkpoints, `evaluation.json` of the held-out pictures.
+/// - Returns: the codec and the page about it.
+/// - Throws: ``PictureError``, errors of ``trainImageCodec(_:on:seed:start:task:run:progress:cancellation:)``.
+public func trainOnPictures(
+    _ configuration: PictureTrainingConfiguration, settings: RunSettings, run: Run, progress: any ProgressReporter, cancellation: Cancellation
+) throws -> (codec: TrainedCodec, report: Report) {
+    let split = try PictureSplit(PictureSource(configuration.data), heldOut: configuration.heldOut, seed: settings.seed)
+    let crops = try FolderCrops(split.training, seed: settings.seed, largestSide: configuration.largestSide) { skipped in
+        progress.message("skipped: \(skipped.reason)")
+    }
+    let training = configuration.training
+    let start = run.resumedFrom == nil ? try configuration.start.map { try TrainedCodec.load(at: $0).codec } : nil
+    let codec = try trainImageCodec(
+        training, on: crops, seed: settings.seed, start: start, device: try Device(parsing: settings.device), run: run, progress: progress,
+        cancellation: cancellation)
+    let trained = TrainedCodec(
+        codec, origin: CodecOrigin(lambda: training.lambda, distortion: training.distortion, steps: training.steps, data: configuration.data),
+        path: run.directory.filePath)
+    try trained.save(to: run.directory.appending(path: TrainedCodec.folderName).filePath)
+    let report = try heldOutReport(trained, configuration, split, crops, run: run, progress: progress, cancellation: cancellation)
+    return (trained, report)
+}
+
+/// Measures a new codec on the pictures that were held back. Those that cannot be read are left out.
+private func heldOutReport(
+    _ codec: TrainedCodec, _ configuration: PictureTrainingConfiguration, _ split: PictureSplit, _ crops: FolderCrops, run: Run,
+    progress: any ProgressReporter, cancellation: Cancellation
+) throws -> Report {
+    var skipped = crops.skipped.map(\.reason)
+    let readable = split.heldOut.prefix(configuration.heldOutLimit).filter { path in
+        do {
+            _ = try CodecPicture(path: path, alpha: .white)
+            return true
+        } catch {
+            skipped.append("\(error)")
+            progress.message("skipped: \(error)")
+            return false
+        }
+    }
+    let held = try PictureSet(split.training.keeping(Array(readable)), alpha: .white, largestSide: configuration.largestSide, middle: heldOutSide)
+    let coder = try LearnedCoder(codec.codec)
+    let evaluation = try held.evaluate(coder, name: codec.label, progress: progress, cancellation: cancellation)
+    try run.write(evaluation, named: "evaluation.json")
+    let examples = try zip(held.names, held.pictures).prefix(configuration.examples).map { name, picture in
+        try PictureComparison(title: name, original: picture, coded: [(codec.label, try coder.code(picture))])
+    }
+    return try CodecReport.training(
+        codec, configuration, evaluation, pictureCount: crops.pictureCount, skipped: skipped, examples: examples,
+        metrics: MetricWriter.read(run.directory))
+}
+
+/// Held-out pictures are measured in their middle: the report is not to take longer than a small training.
+private let heldOutSide = 512
