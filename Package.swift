@@ -94,7 +94,11 @@ let package = Package(
                 "TopAFA/README.md",
                 "Variational/README.md",
             ]),
-        library("Codecs", ["Torch", "TorchNN", "EntropyCoding", "Media", "Datasets", "Suggestions", "Experiments"]),
+        library(
+            "Codecs", ["Torch", "TorchNN", "EntropyCoding", "Media", "Datasets", "Suggestions", "Experiments"],
+            exclude: [
+                "WaLLoC/README.md",
+            ]),
         library(
             "Condense",
             [

@@ -17,6 +17,7 @@ public enum Methods {
         FeatureChoice.self,
         FASTTraining.self,
         GradientSAE.self,
+        WaLLoCMethod.self,
     ]
 
     /// The method with a name.

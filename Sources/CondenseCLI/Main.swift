@@ -13,6 +13,7 @@ struct Main: AsyncParsableCommand {
             DoctorCommand.self,
             SAECommand.self,
             CodecCommand.self,
+            WaLLoCCommand.self,
             DemoCommand.self,
         ])
 

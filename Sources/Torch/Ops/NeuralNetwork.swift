@@ -45,6 +45,8 @@ extension Operator {
     static let pixelUnshuffle = Operator("aten::pixel_unshuffle")
     static let upsampleNearest2d = Operator("aten::upsample_nearest2d", "vec")
     static let upsampleBilinear2d = Operator("aten::upsample_bilinear2d", "vec")
+    static let upsampleBicubic2d = Operator("aten::upsample_bicubic2d", "vec")
+    static let upsampleBicubic2dAntialiased = Operator("aten::_upsample_bicubic2d_aa", "vec")
 }
 
 // MARK: - Activations
@@ -181,6 +183,11 @@ extension Tensor {
     /// Images [B, C, H, W] at another size, bilinearly.
     public func resizedBilinear(height: Int, width: Int, alignCorners: Bool = false) -> Tensor {
         Operator.upsampleBilinear2d(self, [height, width], alignCorners, nil)
+    }
+    /// Images [B, C, H, W] at another size by Keys' cubic convolution (1981); values may go a little beyond those of the image.
+    /// - Parameter antialiased: widen the kernel with the pixels where the image becomes smaller, with a = −0.5 instead of −0.75, as Pillow does.
+    public func resizedBicubic(height: Int, width: Int, antialiased: Bool = false) -> Tensor {
+        (antialiased ? Operator.upsampleBicubic2dAntialiased : .upsampleBicubic2d)(self, [height, width], false, nil)
     }
 }
 
