@@ -57,6 +57,28 @@ private func testConfiguration(_ kind: ImageCodecKind, steps: Int = 12) -> Image
         #expect(ImageQuality.psnr(try codec.decompress(coded), crops).min().item() > 15)
     }
 
+    /// Weights computed from crops rebuild them at once; those of residual blocks stay as they are.
+    @Test(arguments: ImageCodecKind.allCases) func principalComponentsAreABetterBeginning(_ kind: ImageCodecKind) throws {
+        var configuration = testConfiguration(kind)
+        if kind == .chengAnchor || kind == .chengAttention { configuration.codec.latentChannels = 8 }
+        let crops = InMemoryCrops(testImages(), seed: 2).crops(first: 0, count: 16, size: 64)
+        let trainer = try ImageCodecTrainer(configuration, seed: 1), published = try ImageCodecTrainer(configuration, seed: 1)
+        trainer.initialize(from: crops)
+        let weights = published.codec.stateDictionary
+        if kind == .chengAnchor || kind == .chengAttention {
+            for (name, tensor) in trainer.codec.stateDictionary { #expect(weights[name]?.isEqual(to: tensor) == true, "\(name)") }
+            return
+        }
+        let outputs = withoutGradients { [trainer, published].map { $0.codec(crops) } }
+        let qualities = outputs.map { ImageQuality.psnr($0.reconstruction, crops).mean().item() }
+        #expect(qualities[0] > 18 && qualities[0] > qualities[1] + 6, "\(qualities)")
+        #expect(outputs[0].bitsPerPixel.item() < 4)
+        // The same crops give the same weights.
+        let again = try ImageCodecTrainer(configuration, seed: 1)
+        again.initialize(from: crops)
+        for (name, tensor) in trainer.codec.stateDictionary { #expect(again.codec.stateDictionary[name]?.isEqual(to: tensor) == true, "\(name)") }
+    }
+
     @Test func multiscaleSimilarityTrains() throws {
         var configuration = testConfiguration(.factorized, steps: 2)
         (configuration.distortion, configuration.lambda, configuration.cropSize, configuration.batchSize) = (.msSSIM, 10, 176, 1)
@@ -86,6 +108,20 @@ private func testConfiguration(_ kind: ImageCodecKind, steps: Int = 12) -> Image
         #expect(throws: CodecTrainingError.self) { try trainImageCodec(other, on: source, seed: 5, run: run) }
         let found = try trainImageCodec(configuration, on: source, seed: 5, run: run)
         for (name, tensor) in expected.stateDictionary { #expect(found.stateDictionary[name]?.isEqual(to: tensor) == true, "\(name)") }
+    }
+
+    @Test func trainingStartsFromAnotherCodec() throws {
+        let source = InMemoryCrops(testImages(), seed: 2), start = try trainImageCodec(testConfiguration(.meanScaleHyperprior), on: source, seed: 5)
+        let before = start.stateDictionary.mapValues { $0.cloned() }
+        var configuration = testConfiguration(.meanScaleHyperprior, steps: 1)
+        (configuration.lambda, configuration.learningRate) = (0.1, 1e-9)
+        let next = try trainImageCodec(configuration, on: source, seed: 6, start: start)
+        for (name, tensor) in before where name.hasPrefix("g_") {
+            #expect(next.stateDictionary[name]?.isClose(to: tensor, absolute: 1e-6) == true, "\(name)")
+            #expect(start.stateDictionary[name]?.isEqual(to: tensor) == true, "\(name)")
+        }
+        configuration.codec.channels = 9
+        #expect(throws: CodecTrainingError.self) { try trainImageCodec(configuration, on: source, seed: 6, start: start) }
     }
 
     @Test(arguments: [

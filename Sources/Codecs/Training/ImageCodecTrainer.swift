@@ -52,8 +52,11 @@ public final class ImageCodecTrainer {
             ]) : .constant
     }
 
-    /// Scales the weights to crops, before the first step (``CodecInitialization/scaledToData``).
-    package func scale(to images: Tensor) { codec.scale(to: images, generator: generator) }
+    /// Computes weights from crops, before the first step (``CodecInitialization/principalComponents``).
+    package func initialize(from images: Tensor) {
+        let lambda = configuration.distortion == .meanSquaredError ? configuration.lambda : Distortion.meanSquaredError.publishedLambdas[3]
+        codec.initialize(from: images, lambda: lambda)
+    }
 
     /// One step of both optimisers.
     /// - Parameter images: shape [batch, 3, height, width], values in 0…1.

@@ -36,8 +36,8 @@ extension ImageCodecTrainingConfiguration {
         var configuration = ImageCodecTrainingConfiguration()
         configuration.codec = ImageCodecConfiguration(.meanScaleHyperprior, channels: 32, latentChannels: 48)
         (configuration.cropSize, configuration.batchSize, configuration.steps) = (128, 8, 3_000)
-        (configuration.learningRate, configuration.checkpointEvery) = (1e-3, 500)
-        configuration.initialization = .scaledToData
+        (configuration.learningRate, configuration.decayStart, configuration.checkpointEvery) = (5e-4, 0.5, 500)
+        configuration.initialization = .principalComponents
         return configuration
     }
 }

@@ -28,8 +28,8 @@ public func trainImageCodec(
     let trainer = try ImageCodecTrainer(configuration, seed: seed, start: start, device: device)
     if let checkpoint = run?.resumedFrom {
         try trainer.restore(from: checkpoint)
-    } else if start == nil, configuration.initialization == .scaledToData {
-        trainer.scale(to: try source.crops(first: 0, count: scalingCrops, size: configuration.cropSize).to(device: device))
+    } else if start == nil, configuration.initialization == .principalComponents {
+        trainer.initialize(from: try source.crops(first: 0, count: initialCrops, size: configuration.cropSize).to(device: device))
     }
     progress.begin(task, total: configuration.steps, completed: trainer.step, unit: "steps")
     while trainer.step < configuration.steps {
@@ -52,8 +52,8 @@ public func trainImageCodec(
     return codec
 }
 
-/// Crops that initial weights are scaled to.
-private let scalingCrops = 16
+/// Crops that initial weights are computed from.
+private let initialCrops = 64
 
 extension ImageCodecTrainer.Report {
     fileprivate var summary: String {
