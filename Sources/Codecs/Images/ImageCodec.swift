@@ -4,7 +4,7 @@ public import TorchNN
 
 /// A network that turns images into integers whose cost in bits it knows, and back.
 ///
-/// Images are [batch, 3, height, width] in 0…1, height and width multiples of ``sizeMultiple``. Train with
+/// Images are [batch, 3, height, width] in 0…1, height and width multiples of ``ImageCodecKind/sizeMultiple``. Train with
 /// ``callAsFunction(_:)`` and ``auxiliaryLoss()``; call ``update()`` once, then ``compress(_:)`` and ``decompress(_:)``.
 public protocol ImageCodec: Module {
     var configuration: ImageCodecConfiguration { get }

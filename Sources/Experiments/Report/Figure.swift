@@ -61,7 +61,8 @@ public struct Trace: Codable, Sendable, Equatable {
     /// A line through points in the given order.
     ///
     /// - Parameters:
-    ///   - x, y: coordinates, of equal count; a NaN in `y` interrupts the line.
+    ///   - x: coordinates.
+    ///   - y: as many as `x`; a NaN interrupts the line.
     ///   - markers: whether points are marked; wanted where they are measurements rather than a dense curve.
     ///   - spread: half lengths of error bars, one per point.
     public static func line(

@@ -24,7 +24,7 @@ public struct Checkpoint: Sendable, Equatable {
     public let step: Int
     let position: MetricWriter.Position
 
-    /// Reads a state written with ``CheckpointWriter/write(_:named:)``.
+    /// Reads a state written with ``CheckpointWriter/write(_:named:)-(Encodable,_)``.
     ///
     /// - Throws: ``StorageError`` if there is no such state or it has another form.
     public func state<State: Decodable>(_ type: State.Type, named name: String = "state") throws -> State {

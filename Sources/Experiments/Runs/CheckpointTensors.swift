@@ -11,7 +11,7 @@ extension CheckpointWriter {
 }
 
 extension Checkpoint {
-    /// Reads tensors written with ``CheckpointWriter/write(_:named:)``.
+    /// Reads tensors written with ``CheckpointWriter/write(_:named:)-([String:Tensor],_)``.
     ///
     /// - Throws: `FileAccessError` or `FileFormatError` if the checkpoint has no such tensors.
     public func tensors(named name: String) throws -> [String: Tensor] {

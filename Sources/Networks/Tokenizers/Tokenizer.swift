@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// Turns text into the token ids a language model was trained on, and back.
 ///
-/// Made from a Hugging Face folder (``init(folder:)``) or from the metadata of a GGUF file (``init(gguf:)``); both give
+/// Made from a Hugging Face folder (``init(folder:)``) or from the metadata of a GGUF file (``init(gguf:)-(GGUFFile)``); both give
 /// the ids that the reference implementations (`tokenizers`, `transformers`) give. All methods may be called from
 /// several threads at once.
 ///

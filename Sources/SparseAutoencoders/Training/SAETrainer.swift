@@ -4,7 +4,7 @@ public import TorchNN
 
 /// Trains one sparse autoencoder, a batch at a time.
 ///
-/// ``trainSparseAutoencoder(_:on:seed:origin:run:progress:cancellation:)`` is the loop around it; several trainers can share
+/// `trainSparseAutoencoder` is the loop around it; several trainers can share
 /// one source by being handed the same batches.
 public final class SAETrainer {
     public let configuration: SAETrainingConfiguration
@@ -42,7 +42,7 @@ public final class SAETrainer {
 
     /// A model initialised from the configuration and data.
     /// - Parameters:
-    ///   - start: activations from which input scale and b_dec are chosen, usually the first batch, shape [N, D]; with gradients for
+    ///   - batch: activations from which input scale and b_dec are chosen, usually the first batch, shape [N, D]; with gradients for
     ///     architectures that need them.
     ///   - seed: of the initial weights and of resampling.
     ///   - origin: where the activations come from, kept with the model.

@@ -15,7 +15,7 @@ public struct StoreEvaluation: Codable, Sendable, Equatable {
     public var dialogues: DialogueMetrics?
 
     /// - Parameters:
-    ///   - contexts: contexts of the store to measure on, best some that were not trained on.
+    ///   - source: contexts of a store to measure on, best some that were not trained on.
     ///   - model: the store's model for the loss; nil measures reconstruction alone.
     ///   - usesGradients: whether an autoencoder that chooses by gradients gets them, those of the store and those of the model's loss:
     ///     an upper bound, since they know the next tokens.
