@@ -120,7 +120,7 @@ struct Bins: Equatable {
 
     /// - Parameters:
     ///   - values: finite values.
-    ///   - count: number of bins; fewer if all values are equal.
+    ///   - count: number of bins; fewer if values are equal, or whole numbers that do not need so many.
     init(_ values: [Double], count: Int) {
         guard let low = values.min(), let high = values.max() else {
             (lower, width, counts) = (0, 1, [])
@@ -130,10 +130,14 @@ struct Bins: Equatable {
             (lower, width, counts) = (low - 0.5, 1, [values.count])
             return
         }
-        let width = (high - low) / Double(count)
-        var counts = [Int](repeating: 0, count: count)
-        for value in values { counts[min(count - 1, Int((value - low) / width))] += 1 }
-        (self.lower, self.width, self.counts) = (low, width, counts)
+        // Bins of whole numbers hold equally many of them each; others would alternate between one more and one less.
+        let isWhole = values.allSatisfy { $0 == $0.rounded() }
+        let lower = isWhole ? low - 0.5 : low
+        let width = isWhole ? ((high - low + 1) / Double(count)).rounded(.up) : (high - low) / Double(count)
+        let used = isWhole ? Int(((high - low + 1) / width).rounded(.up)) : count
+        var counts = [Int](repeating: 0, count: used)
+        for value in values { counts[min(used - 1, Int((value - lower) / width))] += 1 }
+        (self.lower, self.width, self.counts) = (lower, width, counts)
     }
 
     var centres: [Double] { counts.indices.map { lower + (Double($0) + 0.5) * width } }
