@@ -99,10 +99,12 @@ let package = Package(
             exclude: [
                 "WaLLoC/README.md",
             ]),
+        library("ModelCompression", ["Torch", "TorchNN", "Networks", "Experiments"]),
         library(
             "Condense",
             [
-                "Torch", "TorchNN", "EntropyCoding", "Codecs", "Media", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "Suggestions",
+                "Torch", "TorchNN", "EntropyCoding", "Codecs", "Media", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "ModelCompression",
+                "Suggestions",
             ]),
         library("CondenseTesting", ["Torch", "TorchNN"]),
         .executableTarget(
@@ -121,6 +123,7 @@ let package = Package(
         tests("MediaTests", ["Media", "Torch"]),
         tests("NetworksTests", ["Torch", "Networks", "Datasets"]),
         tests("SparseAutoencodersTests", ["Torch", "TorchNN", "Experiments", "SparseAutoencoders"]),
+        tests("ModelCompressionTests", ["ModelCompression", "Networks", "Torch", "TorchNN"]),
         tests("CondenseTests", ["Condense", "Experiments"]),
         .testTarget(
             name: "DocumentationTests", dependencies: ["Condense", "CondenseTesting", "SparseAutoencoders", "Experiments", "Torch", "TorchNN"], swiftSettings: swiftSettings),

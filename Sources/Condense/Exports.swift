@@ -4,6 +4,7 @@
 @_exported public import EntropyCoding
 @_exported public import Experiments
 @_exported public import Media
+@_exported public import ModelCompression
 @_exported public import Networks
 @_exported public import SparseAutoencoders
 @_exported public import Torch

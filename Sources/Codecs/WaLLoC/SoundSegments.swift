@@ -1,7 +1,7 @@
 internal import Datasets
 internal import Experiments
 internal import Foundation
-public import Media
+internal import Media
 public import Torch
 
 /// The sound of files, in memory.

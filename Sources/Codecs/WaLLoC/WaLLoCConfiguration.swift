@@ -1,5 +1,5 @@
 public import Experiments
-public import Torch
+internal import Torch
 
 /// The layout of a WaLLoC codec (Jacobellis & Yadwadkar 2025, arXiv:2412.09405).
 public struct WaLLoCConfiguration: Codable, Sendable, Equatable {

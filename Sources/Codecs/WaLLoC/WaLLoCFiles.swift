@@ -1,6 +1,6 @@
 public import EntropyCoding
 internal import Foundation
-public import Media
+internal import Media
 public import Torch
 internal import TorchNN
 

@@ -12,22 +12,22 @@ extension GraphNetwork {
                 throw GraphProblem("a channel of '\(group.name)' cannot be cut: \(obstacle)")
             }
         }
-        var state = stateDictionary
+        var state = prunedState
         for axis in couplings.axes {
             let kept = axis.units.indices.filter { !units.contains(axis.units[$0]) }
             guard kept.count < axis.units.count else { continue }
             guard !kept.isEmpty else { throw GraphProblem("nothing of '\(axis.parameter)' would be left; cut fewer of its channels") }
             guard let tensor = state[axis.parameter] else { throw GraphProblem("there is no '\(axis.parameter)' in the network") }
-            state[axis.parameter] = tensor.detached().gathered(indices: Tensor(kept).to(device: tensor.device), axis: axis.axis)
+            state[axis.parameter] = tensor.gathered(indices: Tensor(kept).to(device: tensor.device), axis: axis.axis)
         }
-        let network = try GraphNetwork(try graph.resized(to: state), state: state.mapValues { $0.detached().cloned() }, generator: generator)
+        let network = try GraphNetwork(try graph.resized(to: state), state: state, generator: generator)
         network.mode = mode
         return network
     }
 
     /// The same network in which everything of the units is zero: what cutting them is held against.
     public func masking(_ units: Set<Int>, couplings: ChannelCouplings) throws(GraphProblem) -> GraphNetwork {
-        let copy = stateDictionary.mapValues { $0.detached().cloned() }
+        let copy = prunedState
         withoutGradients {
             for axis in couplings.axes {
                 let masked = axis.units.indices.filter { units.contains(axis.units[$0]) }

@@ -5,6 +5,9 @@ public import TorchNN
 public final class GraphNetwork: Layer, ModeDependent {
     public let graph: NetworkGraph
     public var mode = ModuleMode.training
+    /// Factors of 0 and 1 on weights, by their names in the state dictionary: what is masked neither counts nor gets a gradient, and keeps
+    /// its value for the case that it comes back.
+    public var masks: [String: Tensor] = [:]
     /// By node; empty for those without or with another's.
     private let weights: [[String: Tensor]]
     let generator: RandomGenerator
@@ -70,8 +73,20 @@ public final class GraphNetwork: Layer, ModeDependent {
         }
     }
 
-    /// The weights that a node computes with, by name; those of another if it shares them.
-    public func weights(ofNode place: Int) -> [String: Tensor] { weights[graph.nodes[place].weightsOf ?? place] }
+    /// The weights that a node computes with, by name; those of another if it shares them, and as much as their masks leave.
+    public func weights(ofNode place: Int) -> [String: Tensor] {
+        let owner = graph.nodes[place].weightsOf ?? place
+        guard !masks.isEmpty else { return weights[owner] }
+        let name = graph.nodes[owner].name
+        return Dictionary(uniqueKeysWithValues: weights[owner].map { key, tensor in (key, masks["\(name).\(key)"].map { tensor * $0 } ?? tensor) })
+    }
+
+    /// Copies of all tensors, with zeros for what is masked: what stays when pruning is over.
+    public var prunedState: [String: Tensor] {
+        withoutGradients {
+            Dictionary(uniqueKeysWithValues: stateDictionary.map { name, tensor in (name, masks[name].map { tensor * $0 } ?? tensor.detached().cloned()) })
+        }
+    }
 
     /// - Parameter input: the graph's input with a batch in front.
     /// - Returns: the last node's output.
