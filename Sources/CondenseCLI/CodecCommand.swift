@@ -3,6 +3,7 @@ import Codecs
 import Datasets
 import Experiments
 import Foundation
+import Media
 
 /// `condense codec`: learned compression of pictures.
 struct CodecCommand: ParsableCommand {
@@ -101,6 +102,15 @@ struct ConversionOptions: ParsableArguments {
         }
         try finish()
         if !failures.isEmpty { throw CommandError("\(failures.count) of \(plan.count) files could not be converted, the first: \(failures[0])") }
+    }
+}
+
+extension [FileConversion] {
+    /// - Throws: `CommandError` for a result whose extension stands for no image format.
+    func requireImageFormats() throws {
+        for conversion in self where ImageFormat(path: conversion.output) == nil {
+            throw CommandError("the extension of '\(conversion.output)' stands for no image format; use .png, .jpg, .webp, .tiff or .ppm")
+        }
     }
 }
 

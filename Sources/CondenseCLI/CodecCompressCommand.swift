@@ -46,8 +46,7 @@ struct CodecCompressCommand: ParsableCommand {
         try options.convert("Compressing with \(trained.label)", plan) { conversion in
             let picture = try CodecPicture(path: conversion.input, alpha: alpha)
             let file = try compressor.compress(picture.pixels, quality: trained.quality)
-            try file.write(to: conversion.output)
-            let bytes = file.serialized().count, rate = 8 * Double(bytes) / Double(picture.height * picture.width)
+            let bytes = try file.write(to: conversion.output), rate = 8 * Double(bytes) / Double(picture.height * picture.width)
             let changes = picture.changes.isEmpty ? "" : " (\(picture.changes.joined(separator: ", ")))"
             return (
                 Result(
@@ -97,9 +96,7 @@ struct CodecDecompressCommand: ParsableCommand {
         let trained = try codec.load(), compressor = try ImageCompressor(trained.codec)
         let plan = try FileConversion.plan(
             inputs.map { try .coded($0) }, out: options.out, suffix: format ?? "png", overwriting: options.overwrite)
-        for conversion in plan where ImageFormat(path: conversion.output) == nil {
-            throw CommandError("the extension of '\(conversion.output)' stands for no image format; use .png, .jpg, .webp, .tiff or .ppm")
-        }
+        try plan.requireImageFormats()
         try options.convert("Decompressing with \(trained.label)", plan) { conversion in
             let file = try CodedFile(path: conversion.input)
             let pixels = try compressor.decompress(file, path: conversion.input)

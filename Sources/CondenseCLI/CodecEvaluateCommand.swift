@@ -104,7 +104,7 @@ struct CodecCompareCommand: ParsableCommand {
         var options = options
         var defaults = CodecComparisonConfiguration()
         defaults.codecs = codecs.isEmpty && options.config == nil ? [try CodecOption.last().path] : codecs
-        if let data { options.changes.append("data='\(data.replacing("'", with: "''"))'") }
+        options.change("data", toText: data)
         if let alpha { options.changes.append("alpha=\(alpha.rawValue)") }
         let outcome = try options.execute(
             command: "codec compare", title: "Comparison of codecs", defaults: defaults,

@@ -120,8 +120,8 @@ struct CodecTrainCommand: ParsableCommand {
     func run() throws {
         var options = options
         let defaults = defaults
-        if let data { options.changes.append("data='\(data.replacing("'", with: "''"))'") }
-        if let start { options.changes.append("start='\(start.replacing("'", with: "''"))'") }
+        options.change("data", toText: data)
+        options.change("start", toText: start)
         if let quality { options.changes.append("training.lambda=\(defaults.training.distortion.publishedLambdas[quality - 1])") }
         let numbers = [("steps", steps), ("batchSize", batchSize), ("cropSize", cropSize)]
         options.changes += numbers.compactMap { key, value in value.map { "training.\(key)=\($0)" } }

@@ -66,7 +66,7 @@ struct SAESweepCommand: ParsableCommand {
         var options = options
         var defaults = SweepConfiguration()
         defaults.axes = try axes()
-        if let store { options.changes.append("store='\(store.replacing("'", with: "''"))'") }
+        options.change("store", toText: store)
         if let seeds { options.changes.append("seeds=[\(seeds)]") }
         let numbers = [("lossContexts", lossContexts), ("training.steps", steps), ("training.batchSize", batchSize)]
         options.changes += numbers.compactMap { key, value in value.map { "\(key)=\($0)" } }

@@ -56,7 +56,7 @@ struct SAETrainCommand: ParsableCommand {
         var options = options
         var defaults = StoreTrainingConfiguration()
         if let architecture = architecture.flatMap({ SAEArchitecture(named: $0) }) { defaults.training.architecture = architecture }
-        if let store { options.changes.append("store='\(store.replacing("'", with: "''"))'") }
+        options.change("store", toText: store)
         if let k { options.changes.append("training.architecture.\(defaults.training.architecture.name).k=\(k)") }
         let numbers = [("dictionarySize", dictionarySize), ("steps", steps), ("batchSize", batchSize)]
         options.changes += numbers.compactMap { key, value in value.map { "training.\(key)=\($0)" } }

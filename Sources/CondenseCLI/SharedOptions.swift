@@ -75,6 +75,11 @@ struct RunOptions: ParsableArguments {
         }
     }
 
+    /// Adds a change of a setting that is a text, whatever characters it has.
+    mutating func change(_ key: String, toText value: String?) {
+        if let value { changes.append("\(key)='\(value.replacing("'", with: "''"))'") }
+    }
+
     /// The settings from defaults, file and options, in this order.
     func resolve<C: RunConfiguration>(_ defaults: C) throws -> ResolvedConfiguration<C> {
         let source = ConfigurationSource(file: config.map { URL(filePath: $0) }, overrides: changes + compute.overrides)

@@ -37,13 +37,12 @@ struct WaLLoCOption: ParsableArguments {
 
 /// Files of pictures or of sound, as a codec takes them.
 enum WaLLoCSession {
-    /// Fetches an item of the catalogue.
-    static func fetch(_ name: String, _ progress: any ProgressReporter) throws { try CommandSession.fetch(name, progress) }
-
+    /// An item of the catalogue that is not in the cache is fetched.
     static func inputs(_ names: [String], of signal: WaLLoCConfiguration.Signal, _ progress: any ProgressReporter) throws -> [FileConversion.Selection] {
         try names.map { name in
-            try fetch(name, progress)
-            return signal == .image ? .pictures(try PictureSource(name)) : try .sounds(name)
+            if signal == .image { return .pictures(try CodecSession.pictures(name, progress)) }
+            try CommandSession.fetch(name, progress)
+            return try .sounds(name)
         }
     }
 }

@@ -61,8 +61,7 @@ struct WaLLoCEncodeCommand: ParsableCommand {
         let plan = try FileConversion.plan(selections, out: options.out, suffix: "walloc.\(format ?? "png")", overwriting: options.overwrite)
         try options.convert("Encoding", plan) { conversion in
             let (file, changes) = try encoded(conversion.input, coder)
-            try file.write(conversion.output)
-            let bytes = (try? FileManager.default.attributesOfItem(atPath: conversion.output)[.size] as? Int) ?? 0
+            let bytes = try file.write(conversion.output)
             let numbers = file.header.size.reduce(8.0 * Double(bytes)) { $0 / Double($1) }
             let unit = signal == .image ? "pixel" : "sample", remark = changes.isEmpty ? "" : " (\(changes.joined(separator: ", ")))"
             return (
@@ -79,8 +78,7 @@ struct WaLLoCEncodeCommand: ParsableCommand {
         case .image:
             let picture = try CodecPicture(path: path, alpha: alpha)
             if configuration.channels == 3 { return (coder.encode(picture.pixels), picture.changes) }
-            let image = try Image.read(path)
-            guard image.color == .grey else {
+            guard picture.isGrey else {
                 throw CommandError("'\(path)' is in colour and the codec takes \(configuration.channels == 1 ? "grey pictures" : "\(configuration.channels) channels"); give a grey one")
             }
             return (coder.encode(picture.pixels.narrowed(axis: 0, from: 0, count: 1)), picture.changes.filter { $0 != "grey became RGB" })
@@ -148,9 +146,7 @@ struct WaLLoCDecodeCommand: ParsableCommand {
         let suffix = format ?? (signal == .image ? "png" : "wav")
         let plan = try FileConversion.plan(
             inputs.map { .pictures(try PictureSource($0)) }, out: options.out, suffix: "decoded.\(suffix)", overwriting: options.overwrite)
-        for conversion in plan where signal == .image && ImageFormat(path: conversion.output) == nil {
-            throw CommandError("the extension of '\(conversion.output)' stands for no image format; use .png, .jpg, .webp, .tiff or .ppm")
-        }
+        if signal == .image { try plan.requireImageFormats() }
         try options.convert("Decoding", plan) { conversion in
             let file = try LatentFile(path: conversion.input)
             if signal == .image {

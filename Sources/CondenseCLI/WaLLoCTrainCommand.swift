@@ -53,7 +53,7 @@ struct WaLLoCTrainCommand: ParsableCommand {
 
     func run() throws {
         var options = options
-        if let data { options.changes.append("data='\(data.replacing("'", with: "''"))'") }
+        options.change("data", toText: data)
         let numbers = [
             ("codec.latentChannels", latentChannels), ("codec.levels", levels), ("codec.decoderWidth", width), ("steps", steps), ("batchSize", batchSize),
         ]

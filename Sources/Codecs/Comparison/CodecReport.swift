@@ -32,18 +32,10 @@ public enum CodecReport {
     }
 
     static func trainingCurves(_ metrics: [MetricRecord]) -> [ReportBlock] {
-        func curve(_ key: String, _ title: String, _ axis: Axis) -> ReportBlock? {
-            let points = metrics.compactMap { record in record.values[key].map { (Double(record.step), $0) } }
-            guard points.count > 1 else { return nil }
-            return .figure(
-                Figure(
-                    title: title, xAxis: Axis("step"), yAxis: axis, traces: [.line(title, x: points.map(\.0), y: points.map(\.1))], height: 300))
-        }
-        let figures = [
-            curve("train/loss", "Loss", Axis("λ · distortion + bits per pixel", scale: .logarithmic)),
-            curve("train/bpp", "Estimated rate", Axis("bits per pixel")),
-        ].compactMap { $0 }
-        return figures.isEmpty ? [] : [.columns(figures.map { [$0] })]
+        metrics.curves([
+            MetricCurve("train/loss", "Loss", Axis("λ · distortion + bits per pixel", scale: .logarithmic)),
+            MetricCurve("train/bpp", "Estimated rate", Axis("bits per pixel")),
+        ])
     }
 
     // MARK: Evaluation

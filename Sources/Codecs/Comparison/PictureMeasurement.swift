@@ -75,12 +75,29 @@ public struct PictureSet {
     ///   - middle: only the middle of each picture, at most so many pixels a side; nil for all of it.
     /// - Throws: errors of reading; a set is measured whole or not at all.
     public init(_ source: PictureSource, alpha: AlphaRule = .refuse, largestSide: Int? = nil, middle: Int? = nil) throws {
-        self.source = source
-        names = source.paths.map(source.shortName)
-        pictures = try source.paths.map { path in
-            let picture = try CodecPicture(path: path, alpha: alpha).reduced(to: largestSide)
-            return middle.map(picture.middle) ?? picture
+        try self.init(source, alpha, largestSide, middle) { throw $0 }
+    }
+
+    /// Reads the pictures that can be read.
+    /// - Parameter onSkip: called with the error of each other one.
+    init(_ source: PictureSource, alpha: AlphaRule, largestSide: Int?, middle: Int?, onSkip: (any Error) -> Void) {
+        self.init(source, alpha, largestSide, middle, onSkip)
+    }
+
+    private init(
+        _ source: PictureSource, _ alpha: AlphaRule, _ largestSide: Int?, _ middle: Int?, _ onError: (any Error) throws -> Void
+    ) rethrows {
+        var names: [String] = [], pictures: [CodecPicture] = []
+        for path in source.paths {
+            do {
+                let picture = try CodecPicture(path: path, alpha: alpha).reduced(to: largestSide)
+                pictures.append(middle.map(picture.middle) ?? picture)
+                names.append(source.shortName(path))
+            } catch {
+                try onError(error)
+            }
         }
+        (self.source, self.names, self.pictures) = (source, names, pictures)
     }
 
     /// Sends every picture through a coder.

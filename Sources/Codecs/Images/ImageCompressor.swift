@@ -129,9 +129,5 @@ extension ImageCodecConfiguration {
 public func saveImageCodec(_ codec: any ImageCodec, to folder: String) throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try SafetensorsWriter.write(codec.stateDictionary, to: "\(folder)/codec.safetensors")
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    let file = try AtomicFile(path: "\(folder)/codec.json")
-    try encoder.encode(codec.configuration).withUnsafeBytes { try file.write($0) }
-    try file.commit()
+    try AtomicFile.write(json: codec.configuration, to: "\(folder)/codec.json")
 }

@@ -15,6 +15,8 @@ public struct CodecPicture {
     public let pixels: Tensor
     /// What was changed for it, e.g. "grey became RGB"; one clause each.
     public let changes: [String]
+    /// Whether it was grey, so that all three channels are the same.
+    public let isGrey: Bool
 
     public var height: Int { pixels.size(1) }
     public var width: Int { pixels.size(2) }
@@ -29,7 +31,8 @@ public struct CodecPicture {
             opaque = image.blended(over: rule == .white ? 1 : 0)
             changes.append("transparent pixels were put before \(rule.rawValue)")
         }
-        if opaque.color == .grey { changes.append("grey became RGB") }
+        isGrey = opaque.color == .grey
+        if isGrey { changes.append("grey became RGB") }
         if opaque.bitDepth == .sixteen { changes.append("16 bits a sample became 8") }
         if opaque.hasColorProfile { changes.append("its color profile is not kept") }
         pixels = Self.rounded(opaque.rgb.pixels)
@@ -43,8 +46,10 @@ public struct CodecPicture {
     }
 
     /// Already of three channels.
-    init(pixels: Tensor) {
+    /// - Parameter isGrey: whether all three are the same.
+    init(pixels: Tensor, isGrey: Bool = false) {
         self.pixels = Self.rounded(pixels)
+        self.isGrey = isGrey
         changes = []
     }
 
@@ -52,14 +57,14 @@ public struct CodecPicture {
     public func middle(_ side: Int) -> CodecPicture {
         let (rows, columns) = (min(side, height), min(side, width))
         let piece = pixels.narrowed(axis: 1, from: (height - rows) / 2, count: rows).narrowed(axis: 2, from: (width - columns) / 2, count: columns)
-        return CodecPicture(pixels: piece.contiguous())
+        return CodecPicture(pixels: piece.contiguous(), isGrey: isGrey)
     }
 
     /// Made smaller by a whole number, each pixel the mean of those it covers, until no side is longer than this.
     func reduced(to largestSide: Int?) -> CodecPicture {
         let factor = Self.reduction(height, width, to: largestSide)
         if factor == 1 { return self }
-        return CodecPicture(pixels: pixels.unsqueezed(0).averagePooled(kernel: [factor, factor]).squeezed(0))
+        return CodecPicture(pixels: pixels.unsqueezed(0).averagePooled(kernel: [factor, factor]).squeezed(0), isGrey: isGrey)
     }
 
     /// The number by which ``reduced(to:)`` divides height and width.

@@ -48,12 +48,7 @@ public struct TrainedCodec {
     /// - Throws: as ``saveImageCodec(_:to:)``.
     public func save(to folder: String) throws {
         try saveImageCodec(codec, to: folder)
-        guard let origin else { return }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        let file = try AtomicFile(path: "\(folder)/training.json")
-        try encoder.encode(origin).withUnsafeBytes { try file.write($0) }
-        try file.commit()
+        if let origin { try AtomicFile.write(json: origin, to: "\(folder)/training.json") }
     }
 
     public var kind: ImageCodecKind { codec.configuration.kind }

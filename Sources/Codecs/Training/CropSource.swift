@@ -42,12 +42,7 @@ struct CropChoice {
     /// - Parameter sizes: height and width of the images, which are chosen in proportion to the crops that fit into them.
     init(sizes: [(height: Int, width: Int)], cropSize: Int, _ random: inout SplitMix64) {
         let weights = sizes.map { UInt64(max(1, $0.height / cropSize) * max(1, $0.width / cropSize)) }
-        var rest = random.below(weights.reduce(0, +)), image = 0
-        while rest >= weights[image] {
-            rest -= weights[image]
-            image += 1
-        }
-        self.image = image
+        image = random.index(weights: weights)
         size = cropSize
         top = random.below(UInt64(max(1, sizes[image].height - cropSize + 1)))
         left = random.below(UInt64(max(1, sizes[image].width - cropSize + 1)))

@@ -47,15 +47,26 @@ struct PictureSplit {
     let training: PictureSource, heldOut: [String]
 
     init(_ source: PictureSource, heldOut fraction: Double, seed: UInt64) throws {
-        let count = source.paths.count
-        let held = fraction > 0 ? max(1, Int((Double(count) * fraction).rounded())) : 0
-        guard held < count else {
-            throw PictureError.tooFew(source: source.name, count: count, needed: "to hold some back; set heldOut to 0 to train on all")
+        guard let split = FileSplit(source.paths, heldOut: fraction, seed: seed) else {
+            throw PictureError.tooFew(source: source.name, count: source.paths.count, needed: "to hold some back; set heldOut to 0 to train on all")
         }
+        (training, heldOut) = (source.keeping(split.training), split.heldOut)
+    }
+}
+
+/// Files drawn apart by a seed, each part in their order.
+struct FileSplit {
+    let training: [String], heldOut: [String]
+
+    /// - Parameter fraction: of the files that is held back, at least one unless it is 0.
+    /// - Returns: nil if none would be left to train on.
+    init?(_ paths: [String], heldOut fraction: Double, seed: UInt64) {
+        let held = fraction > 0 ? max(1, Int((Double(paths.count) * fraction).rounded())) : 0
+        guard held < paths.count else { return nil }
         var random = SplitMix64(seed: seed, stream: -1)
-        let chosen = Set(random.permutation(count).prefix(held))
-        training = source.keeping(source.paths.indices.filter { !chosen.contains($0) }.map { source.paths[$0] })
-        self.heldOut = source.paths.indices.filter(chosen.contains).map { source.paths[$0] }
+        let chosen = Set(random.permutation(paths.count).prefix(held))
+        training = paths.indices.filter { !chosen.contains($0) }.map { paths[$0] }
+        heldOut = paths.indices.filter(chosen.contains).map { paths[$0] }
     }
 }
 
@@ -88,17 +99,13 @@ private func heldOutReport(
     progress: any ProgressReporter, cancellation: Cancellation
 ) throws -> Report {
     var skipped = crops.skipped.map(\.reason)
-    let readable = split.heldOut.prefix(configuration.heldOutLimit).filter { path in
-        do {
-            _ = try CodecPicture(path: path, alpha: .white)
-            return true
-        } catch {
-            skipped.append("\(error)")
-            progress.message("skipped: \(error)")
-            return false
-        }
+    let held = PictureSet(
+        split.training.keeping(Array(split.heldOut.prefix(configuration.heldOutLimit))), alpha: .white, largestSide: configuration.largestSide,
+        middle: heldOutSide
+    ) { error in
+        skipped.append("\(error)")
+        progress.message("skipped: \(error)")
     }
-    let held = try PictureSet(split.training.keeping(Array(readable)), alpha: .white, largestSide: configuration.largestSide, middle: heldOutSide)
     let coder = try LearnedCoder(codec.codec)
     let evaluation = try held.evaluate(coder, name: codec.label, progress: progress, cancellation: cancellation)
     try run.write(evaluation, named: "evaluation.json")

@@ -50,8 +50,8 @@ final class WeightNormalizedConvolution: Layer {
         self.direction = direction
         length = withoutGradients { direction.norm(axes: [1, 2], keepingDimensions: true) }.requiringGrad()
         // PyTorch's default counts what lies behind the weight's first axis.
-        let bound = 1 / Double((isTransposed ? output : input) * kernel).squareRoot()
-        self.bias = bias ? Initializer.uniform(from: -bound, to: bound).parameter([output], generator: generator) : nil
+        let fanIn = (isTransposed ? output : input) * kernel
+        self.bias = bias ? Initializer.biasDefault(fanIn: fanIn).parameter([output], generator: generator) : nil
     }
 
     func visit(_ v: inout ParameterVisitor) {
@@ -132,41 +132,32 @@ private final class SnakeEncoderStage: Layer {
     func callAsFunction(_ input: Tensor) -> Tensor { convolution(snake(units.reduce(input) { $1($0) })) }
 }
 
-/// [batch, d, n + 2] → [batch, bands, n].
-final class AudioLatentDecoder: Layer {
-    let first: WeightNormalizedConvolution, last: WeightNormalizedConvolution, snake: Snake
-    private let stages: [SnakeDecoderStage]
+/// Both networks: a wide convolution, two stages, Snake, and a last convolution.
+final class AudioLatentNetwork: Layer {
+    let first: WeightNormalizedConvolution, last: WeightNormalizedConvolution, snake: Snake, stages: [any Layer]
 
-    /// Places on either side of one that it depends on: of the two wide convolutions, the transposed ones and three dilated ones a stage.
-    static let reach = 2 * 3 + 2 + 2 * dilations.reduce(0) { $0 + 3 * $1 }
+    /// Places on either side of one that the decoder depends on: of the two wide convolutions, the transposed ones and three dilated ones
+    /// a stage.
+    static let decoderReach = 2 * 3 + 2 + 2 * dilations.reduce(0) { $0 + 3 * $1 }
 
-    init(latentChannels: Int, width: Int, bands: Int, _ generator: RandomGenerator) {
-        first = WeightNormalizedConvolution(latentChannels, width, kernel: 7, generator)
-        stages = [SnakeDecoderStage(width, width, generator), SnakeDecoderStage(width, latentChannels, generator)]
-        snake = Snake(latentChannels, generator)
-        last = WeightNormalizedConvolution(latentChannels, bands, kernel: 7, bias: false, generator)
+    private init(first: WeightNormalizedConvolution, stages: [any Layer], snake: Snake, last: WeightNormalizedConvolution) {
+        (self.first, self.stages, self.snake, self.last) = (first, stages, snake, last)
     }
 
-    func visit(_ v: inout ParameterVisitor) {
-        v("conv1", first)
-        v("block", stages)
-        v("snake1", snake)
-        v("conv2", last)
+    /// [batch, d, n + 2] → [batch, bands, n].
+    static func decoder(latentChannels: Int, width: Int, bands: Int, _ generator: RandomGenerator) -> AudioLatentNetwork {
+        AudioLatentNetwork(
+            first: WeightNormalizedConvolution(latentChannels, width, kernel: 7, generator),
+            stages: [SnakeDecoderStage(width, width, generator), SnakeDecoderStage(width, latentChannels, generator)],
+            snake: Snake(latentChannels, generator), last: WeightNormalizedConvolution(latentChannels, bands, kernel: 7, bias: false, generator))
     }
 
-    func callAsFunction(_ input: Tensor) -> Tensor { last(snake(stages.reduce(first(input)) { $1($0) })) }
-}
-
-/// [batch, bands, n] → [batch, d, n + 2].
-final class AudioLatentEncoder: Layer {
-    let first: WeightNormalizedConvolution, last: WeightNormalizedConvolution, snake: Snake
-    private let stages: [SnakeEncoderStage]
-
-    init(bands: Int, width: Int, latentChannels: Int, _ generator: RandomGenerator) {
-        first = WeightNormalizedConvolution(bands, latentChannels, kernel: 7, generator)
-        stages = [SnakeEncoderStage(latentChannels, width, generator), SnakeEncoderStage(width, width, generator)]
-        snake = Snake(width, generator)
-        last = WeightNormalizedConvolution(width, latentChannels, kernel: 3, generator)
+    /// [batch, bands, n] → [batch, d, n + 2].
+    static func encoder(bands: Int, width: Int, latentChannels: Int, _ generator: RandomGenerator) -> AudioLatentNetwork {
+        AudioLatentNetwork(
+            first: WeightNormalizedConvolution(bands, latentChannels, kernel: 7, generator),
+            stages: [SnakeEncoderStage(latentChannels, width, generator), SnakeEncoderStage(width, width, generator)],
+            snake: Snake(width, generator), last: WeightNormalizedConvolution(width, latentChannels, kernel: 3, generator))
     }
 
     func visit(_ v: inout ParameterVisitor) {

@@ -58,11 +58,7 @@ public final class LatentDatasetWriter {
             try? FileManager.default.removeItem(atPath: to)
             try FileManager.default.moveItem(atPath: from, toPath: to)
         }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        let file = try AtomicFile(path: "\(folder)/latents.safetensors.index.json")
-        try encoder.encode(index).withUnsafeBytes { try file.write($0) }
-        try file.commit()
+        try AtomicFile.write(json: index, to: "\(folder)/latents.safetensors.index.json")
     }
 
     private struct Index: Encodable {

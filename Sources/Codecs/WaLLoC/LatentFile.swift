@@ -72,15 +72,16 @@ public struct LatentFile {
 
     /// Writes the file under a temporary name and renames it.
     /// - Parameter path: its extension says the format.
+    /// - Returns: the number of bytes.
     /// - Throws: as ``encoded(as:)``; `FileAccessError` when the disk is full.
-    public func write(_ path: String) throws {
+    @discardableResult
+    public func write(_ path: String) throws -> Int {
         guard let format = ImageFormat(path: path), Self.formats.contains(format) else {
             throw MediaError.cannotWrite(path: path, problem: "its extension stands for no format that holds latents", advice: "use .png, .webp or .tiff")
         }
         let bytes = try encoded(as: format)
-        let file = try AtomicFile(path: path)
-        try bytes.withUnsafeBytes(file.write)
-        try file.commit()
+        try AtomicFile.write(bytes, to: path)
+        return bytes.count
     }
 
     // MARK: Reading

@@ -14,15 +14,12 @@ public struct BandComponents {
     ///   - bands: [batch, bands, …].
     ///   - count: at most the number of bands.
     public init(of bands: Tensor, count: Int) {
-        let rows = bands.detached().flattened(from: 2).transposed(1, 2).flattened(from: 0, to: 1).to(dtype: .float64)
+        let rows = bands.detached().flattened(from: 2).transposed(1, 2).flattened(from: 0, to: 1)
         require(rows.size(0) > 1 && 1...rows.size(1) ~= count, "BandComponents: \(count) components of \(rows.size(0)) places with \(rows.size(1)) bands")
-        let mean = rows.mean(axis: 0)
-        let centred = rows - mean
-        let covariance = centred.transposed().matmul(centred) / rows.size(0)
-        let (values, vectors) = covariance.symmetricEigen()
-        self.mean = mean
-        directions = vectors.transposed().flipped(axes: [0]).narrowed(axis: 0, from: 0, count: count).contiguous()
-        deviations = values.flipped(axes: [0]).narrowed(axis: 0, from: 0, count: count).clamped(minimum: 0).sqrt()
+        let axes = rows.principalAxes()
+        mean = axes.mean
+        directions = axes.directions.transposed().flipped(axes: [0]).narrowed(axis: 0, from: 0, count: count).contiguous()
+        deviations = axes.variances.flipped(axes: [0]).narrowed(axis: 0, from: 0, count: count).clamped(minimum: 0).sqrt()
     }
 }
 

@@ -85,12 +85,7 @@ public final class SoundSegments: WaLLoCSource {
 
     private func segment(_ number: Int) -> Tensor {
         var random = SplitMix64(seed: seed, stream: number)
-        var rest = random.below(sounds.reduce(0) { $0 + UInt64($1.size(1)) }), index = 0
-        while rest >= UInt64(sounds[index].size(1)) {
-            rest -= UInt64(sounds[index].size(1))
-            index += 1
-        }
-        let sound = sounds[index], samples = sound.size(1)
+        let sound = sounds[random.index(weights: sounds.map { UInt64($0.size(1)) })], samples = sound.size(1)
         let start = Int(random.below(UInt64(max(1, samples - length + 1))))
         let piece = sound.narrowed(axis: 1, from: start, count: min(length, samples))
         let whole = piece.mirrored(axis: 1, before: 0, after: length - piece.size(1))

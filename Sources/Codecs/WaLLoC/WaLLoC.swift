@@ -38,9 +38,9 @@ public final class WaLLoC: ModeDependent {
             postFilter = nil
         case .audio:
             // Two places more than there are, which only know the bias: the decoder takes them off.
-            encoder = configuration.audioEncoderWidth.map { AudioLatentEncoder(bands: bands, width: $0, latentChannels: latent, generator) }
+            encoder = configuration.audioEncoderWidth.map { AudioLatentNetwork.encoder(bands: bands, width: $0, latentChannels: latent, generator) }
                 ?? Conv1d(inputChannels: bands, outputChannels: latent, kernelSize: 1, padding: .symmetric(1), generator: generator)
-            decoder = AudioLatentDecoder(latentChannels: latent, width: configuration.audioDecoderWidth, bands: bands, generator)
+            decoder = AudioLatentNetwork.decoder(latentChannels: latent, width: configuration.audioDecoderWidth, bands: bands, generator)
             postFilter = configuration.postFilterTaps.map {
                 Conv1d(
                     inputChannels: configuration.channels, outputChannels: configuration.channels, kernelSize: PerAxis($0),

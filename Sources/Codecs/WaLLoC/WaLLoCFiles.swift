@@ -109,11 +109,7 @@ extension WaLLoC {
     public func save(to folder: String) throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         try SafetensorsWriter.write(stateDictionary, to: "\(folder)/\(Self.weightsFile)")
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        let file = try AtomicFile(path: "\(folder)/\(Self.settingsFile)")
-        try encoder.encode(configuration).withUnsafeBytes { try file.write($0) }
-        try file.commit()
+        try AtomicFile.write(json: configuration, to: "\(folder)/\(Self.settingsFile)")
     }
 
     /// Reads a codec, in evaluation mode.

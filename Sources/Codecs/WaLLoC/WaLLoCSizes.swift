@@ -115,7 +115,7 @@ extension WaLLoC {
     /// - Parameter latents: [1, d, places + 2].
     /// - Parameter length: of a segment.
     package func segmentedBands(_ latents: Tensor, length: Int = segmentLength) -> Tensor {
-        let count = latents.size(2) - 2, reach = AudioLatentDecoder.reach
+        let count = latents.size(2) - 2, reach = AudioLatentNetwork.decoderReach
         if count <= length { return bandsDecoded(latents) }
         let pieces = stride(from: 0, to: count, by: length).map { start in
             let end = min(count, start + length), from = max(0, start - reach), to = min(count, end + reach)

@@ -108,7 +108,9 @@ public func trainWaLLoCOnFiles(
     var blocks: [ReportBlock] = [.keyNumbers(keyNumbers(coder, measured))]
     if let first, configuration.training.codec.signal == .image { blocks += try LatentReport.blocks(of: coder, on: first) }
     if !measured.isEmpty { blocks += [.heading("Files that were not trained on"), .table(table(measured))] }
-    blocks += [.heading("Training")] + trainingCurves(try MetricWriter.read(run.directory))
+    blocks += [.heading("Training")]
+        + (try MetricWriter.read(run.directory)).curves(
+            [("psnr", "PSNR of batches, dB"), ("learningRate", "learning rate")].map { MetricCurve($0, $1, Axis($1)) })
     let report = Report(
         title: "WaLLoC codec of \(configuration.training.codec.signal.name)",
         subtitle: "\(configuration.training.codec.description), trained on \(configuration.data); its files know it as \(coder.fingerprint)", blocks: blocks)
@@ -135,14 +137,12 @@ private struct WaLLoCFiles {
             heldOut = Array(split.heldOut.prefix(configuration.heldOutLimit))
         case .audio:
             let paths = try SoundCollection.paths(of: configuration.data)
-            let held = configuration.heldOut > 0 ? max(1, Int((Double(paths.count) * configuration.heldOut).rounded())) : 0
-            guard held < paths.count else { throw SoundError.tooFew(source: configuration.data, count: paths.count) }
-            var random = SplitMix64(seed: seed, stream: -1)
-            let chosen = Set(random.permutation(paths.count).prefix(held))
-            let sounds = try SoundCollection(
-                paths.indices.filter { !chosen.contains($0) }.map { paths[$0] }, sampleRate: configuration.sampleRate, channels: training.codec.channels)
+            guard let split = FileSplit(paths, heldOut: configuration.heldOut, seed: seed) else {
+                throw SoundError.tooFew(source: configuration.data, count: paths.count)
+            }
+            let sounds = try SoundCollection(split.training, sampleRate: configuration.sampleRate, channels: training.codec.channels)
             self.training = SoundSegments(sounds.sounds, length: training.cropSize, seed: seed)
-            heldOut = paths.indices.filter(chosen.contains).prefix(configuration.heldOutLimit).map { paths[$0] }
+            heldOut = Array(split.heldOut.prefix(configuration.heldOutLimit))
         }
     }
 
@@ -182,14 +182,4 @@ private func table(_ measured: [WaLLoCMeasurement]) -> Table {
     return Table(
         columns: [.text("File")] + ["size", "bytes", "CR", "PSNR, dB", "MS-SSIM", "encode, s", "decode, s"].map { .number($0) }, rows: rows,
         caption: "Whole PNG files counted; times contain the lossless coder.")
-}
-
-private func trainingCurves(_ metrics: [MetricRecord]) -> [ReportBlock] {
-    func curve(_ key: String, _ axis: Axis) -> [ReportBlock]? {
-        let points = metrics.compactMap { record in record.values[key].map { (Double(record.step), $0) } }
-        guard points.count > 1 else { return nil }
-        return [.figure(Figure(title: axis.title, xAxis: Axis("step"), yAxis: axis, traces: [.line(axis.title, x: points.map(\.0), y: points.map(\.1))], height: 300))]
-    }
-    let figures = [curve("psnr", Axis("PSNR of batches, dB")), curve("learningRate", Axis("learning rate"))].compactMap { $0 }
-    return figures.isEmpty ? [] : [.columns(figures)]
 }

@@ -90,11 +90,13 @@ public struct CodedFile: Sendable, Equatable {
     }
 
     /// Writes the file under another name and renames it: at `path` it is complete or not at all.
+    /// - Returns: the number of bytes.
     /// - Throws: `FileAccessError` when the disk is full or the folder is not writable.
-    public func write(to path: String) throws {
-        let file = try AtomicFile(path: path)
-        try serialized().withUnsafeBytes(file.write)
-        try file.commit()
+    @discardableResult
+    public func write(to path: String) throws -> Int {
+        let bytes = serialized()
+        try AtomicFile.write(bytes, to: path)
+        return bytes.count
     }
 
     // MARK: Reading

@@ -32,6 +32,16 @@ package struct SplitMix64: RandomNumberGenerator {
         return order
     }
 
+    /// An index, each in proportion to its weight; at least one must be positive.
+    package mutating func index(weights: [UInt64]) -> Int {
+        var rest = below(weights.reduce(0, +)), index = 0
+        while rest >= weights[index] {
+            rest -= weights[index]
+            index += 1
+        }
+        return index
+    }
+
     /// Uniform on 0 ..< bound, which must be positive: the high word of a product, rejecting the few biased draws
     /// (Lemire, "Fast random integer generation in an interval", 2019).
     package mutating func below(_ bound: UInt64) -> UInt64 {

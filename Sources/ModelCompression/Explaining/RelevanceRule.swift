@@ -40,7 +40,6 @@ struct LinearMap {
     /// - Returns: of its input.
     func relevance(_ relevance: Tensor, of input: Tensor, _ rule: RelevanceRule) -> Tensor {
         let (w, b) = (weight.detached(), bias?.detached()), a = input.detached()
-        func sign(_ tensor: Tensor?, _ isPositive: Bool) -> Tensor? { tensor.map { isPositive ? $0.clamped(minimum: 0) : $0.clamped(maximum: 0) } }
         func part(_ tensor: Tensor, _ isPositive: Bool) -> Tensor { isPositive ? tensor.clamped(minimum: 0) : tensor.clamped(maximum: 0) }
         func share(_ input: Tensor, _ weight: Tensor, _ scaled: Tensor) -> Tensor { input * pulled(scaled, by: weight, shape: input.shape) }
         /// Relevance by the contributions of one sign, of weights in which those of that sign are enlarged.
@@ -53,8 +52,8 @@ struct LinearMap {
         case .epsilon(let epsilon): return share(a, w, relevance / stabilized(apply(a, w, b), epsilon))
         case .zPlus: return signed(relevance, true, { part(w, $0) }, nil)
         case .alphaBeta(let alpha, let beta):
-            let positive = signed(relevance, true, { part(w, $0) }, sign(b, true)) * alpha
-            return beta == 0 ? positive : positive - signed(relevance, false, { part(w, $0) }, sign(b, false)) * beta
+            let positive = signed(relevance, true, { part(w, $0) }, b.map { part($0, true) }) * alpha
+            return beta == 0 ? positive : positive - signed(relevance, false, { part(w, $0) }, b.map { part($0, false) }) * beta
         case .gamma(let gamma):
             let z = apply(a, w, b)
             func enlarged(_ isPositive: Bool) -> Tensor { w + part(w, isPositive) * gamma }
@@ -68,7 +67,7 @@ struct LinearMap {
                 return Tensor(values).to(dtype: a.dtype).to(device: a.device).reshaped(shape).expanded(to: a.shape)
             }
             let (l, h) = (bounds(low), bounds(high)), (up, down) = (part(w, true), part(w, false))
-            let scaled = relevance / stabilized(apply(a, w, b) - apply(l, up, sign(b, true)) - apply(h, down, sign(b, false)))
+            let scaled = relevance / stabilized(apply(a, w, b) - apply(l, up, b.map { part($0, true) }) - apply(h, down, b.map { part($0, false) }))
             return share(a, w, scaled) - share(l, up, scaled) - share(h, down, scaled)
         case .squaredWeights:
             let squares = w.squared()

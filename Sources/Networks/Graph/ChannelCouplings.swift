@@ -102,11 +102,11 @@ private struct CouplingAnalysis {
             note(owner, "weight", 1, inputs[0])
             if bias { note(owner, "bias", 0, own) }
             return own
-        case .embedding(_, let size):
+        case .embedding(let count, let size):
             let own = made(size, by: place)
             note(owner, "weight", 1, own)
             // Rows are words, which are the network's input.
-            let rows = made(shapes[place].count > 0 ? embeddingCount(place) : 0, by: place)
+            let rows = made(count, by: place)
             hold(rows, "it is a word of the vocabulary")
             note(owner, "weight", 0, rows)
             return own
@@ -136,11 +136,6 @@ private struct CouplingAnalysis {
 
     /// Sequences are [length, channels]: the channels come once for each place.
     private func flattenedSequence(_ channels: [Int], _ count: Int) -> [Int] { (0..<count).flatMap { _ in channels } }
-
-    private func embeddingCount(_ place: Int) -> Int {
-        guard case .embedding(let count, _) = graph.nodes[place].operation else { return 0 }
-        return count
-    }
 
     private func slice(_ channels: [Int], _ group: Int, of groups: Int) -> ArraySlice<Int> {
         let size = channels.count / groups

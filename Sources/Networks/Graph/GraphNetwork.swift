@@ -11,6 +11,8 @@ public final class GraphNetwork: Layer, ModeDependent {
     /// By node; empty for those without or with another's.
     private let weights: [[String: Tensor]]
     let generator: RandomGenerator
+    /// The place of the last node that reads each node; the output is read by nobody.
+    private let lastUses: [Int]
 
     /// Random weights: uniform on ±1/√fanIn, PyTorch's default; norms begin as the identity.
     /// - Parameter generator: also of dropout.
@@ -19,6 +21,7 @@ public final class GraphNetwork: Layer, ModeDependent {
         _ = try graph.shapes()
         self.graph = graph
         self.generator = generator
+        lastUses = graph.lastUses
         weights = graph.nodes.map { node in
             guard node.weightsOf == nil else { return [:] }
             return Dictionary(uniqueKeysWithValues: node.operation.parameters.map { ($0.name, Self.initial($0, of: node.operation, generator)) })
@@ -32,6 +35,7 @@ public final class GraphNetwork: Layer, ModeDependent {
         _ = try graph.shapes()
         self.graph = graph
         self.generator = generator
+        lastUses = graph.lastUses
         var weights: [[String: Tensor]] = []
         for node in graph.nodes {
             var own: [String: Tensor] = [:]
@@ -56,9 +60,11 @@ public final class GraphNetwork: Layer, ModeDependent {
             let value = isOne ? Tensor.ones(shape, device: generator.device) : Tensor.zeros(shape, device: generator.device)
             return parameter.isBuffer ? value : value.requiringGrad()
         case .embedding: return Initializer.normal(mean: 0, standardDeviation: 1).parameter(shape, generator: generator)
-        case .lstm(_, let hidden): return Initializer.uniform(around: hidden).parameter(shape, generator: generator)
-        case .convolution(let c): return Initializer.uniform(around: c.inputChannels / c.groups * c.kernel[0] * c.kernel[1]).parameter(shape, generator: generator)
-        case .linear(let inputs, _, _): return Initializer.uniform(around: inputs).parameter(shape, generator: generator)
+        // Weights are drawn as biases are, from ±1/√fanIn.
+        case .lstm(_, let hidden): return Initializer.biasDefault(fanIn: hidden).parameter(shape, generator: generator)
+        case .convolution(let c):
+            return Initializer.biasDefault(fanIn: c.inputChannels / c.groups * c.kernel[0] * c.kernel[1]).parameter(shape, generator: generator)
+        case .linear(let inputs, _, _): return Initializer.biasDefault(fanIn: inputs).parameter(shape, generator: generator)
         default: preconditionFailure("\(operation) has no weights")
         }
     }
@@ -92,12 +98,11 @@ public final class GraphNetwork: Layer, ModeDependent {
     /// - Returns: the last node's output.
     public func callAsFunction(_ input: Tensor) -> Tensor {
         var outputs: [Tensor?] = []
-        let lastUse = graph.lastUses
         for place in graph.nodes.indices {
             let inputs = graph.nodes[place].inputs
             outputs.append(output(ofNode: place, of: place == graph.input ? [input] : inputs.map { outputs[$0]! }))
             // What nobody reads any more goes.
-            for other in inputs where lastUse[other] == place { outputs[other] = nil }
+            for other in inputs where lastUses[other] == place { outputs[other] = nil }
         }
         return outputs[outputs.count - 1]!
     }
@@ -146,8 +151,7 @@ public final class GraphNetwork: Layer, ModeDependent {
 }
 
 extension NetworkGraph {
-    /// The place of the last node that reads each node; the output is read by nobody.
-    var lastUses: [Int] {
+    fileprivate var lastUses: [Int] {
         var last = Array(repeating: Int.max, count: nodes.count)
         for (place, node) in nodes.enumerated() { for input in node.inputs { last[input] = place } }
         return last
@@ -161,13 +165,5 @@ extension GraphOperation.Convolution {
         let padded = isSymmetric ? input : input.padded([padding[2], padding[3], padding[0], padding[1]], mode: .constant(0))
         return padded.convolved(
             weight: weight, bias: bias, stride: stride, padding: isSymmetric ? [padding[0], padding[2]] : [0, 0], dilation: dilation, groups: groups)
-    }
-}
-
-extension Initializer {
-    /// Uniform on ±1/√n.
-    fileprivate static func uniform(around fanIn: Int) -> Initializer {
-        let bound = 1 / Double(fanIn).squareRoot()
-        return .uniform(from: -bound, to: bound)
     }
 }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Torch
 internal import TorchNN
 
 extension NetworkGraph {
@@ -10,7 +11,7 @@ extension NetworkGraph {
     ///   - imageSize: height and width; the variant's own if nil. Zeros around images are TensorFlow's, which depend on it.
     public static func efficientNetLite(_ variant: Int = 0, classes: Int = 1_000, imageSize: Int? = nil) -> NetworkGraph {
         let variants: [(width: Double, depth: Double, size: Int, dropout: Double)] = [(1, 1, 224, 0.2), (1, 1.1, 240, 0.2), (1.1, 1.2, 260, 0.3)]
-        precondition(variants.indices.contains(variant), "EfficientNet-Lite has the variants 0 to 2")
+        require(variants.indices.contains(variant), "EfficientNet-Lite has the variants 0 to 2, not \(variant).")
         let (width, depth, ownSize, dropout) = variants[variant], size = imageSize ?? ownSize
         var builder = EfficientNetBuilder(imageSize: size)
         builder.convolve("_conv_stem", to: 32, kernel: 3, stride: 2, norm: "_bn0")

@@ -163,12 +163,7 @@ public final class ActivationStoreWriter {
     }
 
     private func writeIndex() throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        let data = try encoder.encode(index)
-        let file = try AtomicFile(path: folder.appending(path: StoreIndex.fileName).path(percentEncoded: false))
-        try data.withUnsafeBytes(file.write)
-        try file.commit()
+        try AtomicFile.write(json: index, to: folder.appending(path: StoreIndex.fileName).path(percentEncoded: false))
     }
 
     /// Removes what an interrupted writing left: temporary files, and a shard that was renamed but not yet listed.

@@ -4,21 +4,12 @@ public import Experiments
 public enum AutoencoderReport {
     /// Curves of training from a run's metrics.
     public static func trainingCurves(_ records: [MetricRecord]) -> [ReportBlock] {
-        func curve(_ key: String, _ title: String, _ axis: Axis, _ caption: String) -> ReportBlock? {
-            let points = records.compactMap { record in record.values[key].map { (Double(record.step), $0) } }
-            guard points.count > 1 else { return nil }
-            return .figure(
-                Figure(
-                    title: title, xAxis: Axis("step"), yAxis: axis, traces: [.line(title, x: points.map(\.0), y: points.map(\.1))],
-                    caption: caption, height: 300))
-        }
-        let figures = [
-            curve(
+        records.curves([
+            MetricCurve(
                 "train/fvu", "Variance unexplained in training", Axis("FVU", scale: .logarithmic),
-                "Fraction of the variance of a training batch that the reconstruction leaves."),
-            curve("train/dead", "Dead features in training", Axis("features"), "Features that were not active for a while."),
-        ].compactMap { $0 }
-        return figures.isEmpty ? [] : [.columns(figures.map { [$0] })]
+                caption: "Fraction of the variance of a training batch that the reconstruction leaves."),
+            MetricCurve("train/dead", "Dead features in training", Axis("features"), caption: "Features that were not active for a while."),
+        ])
     }
 
     /// Headline numbers of an evaluation.

@@ -41,10 +41,26 @@ extension Tensor {
     public func svd() -> (u: Tensor, s: Tensor, vTransposed: Tensor) { Operator.svd.triple(self, false) }
     /// Eigenvalues, rising, and eigenvectors (columns) of a symmetric matrix.
     public func symmetricEigen() -> (values: Tensor, vectors: Tensor) { Operator.eigh.pair(self) }
+    /// How the rows of a matrix [n, D] vary, in double precision.
+    public func principalAxes() -> PrincipalAxes {
+        let rows = to(dtype: .float64), mean = rows.mean(axis: 0), centred = rows - mean
+        let (variances, directions) = (centred.transposed().matmul(centred) / Double(rows.size(0))).symmetricEigen()
+        return PrincipalAxes(mean: mean, variances: variances, directions: directions)
+    }
     /// Reduced QR decomposition.
     public func qr() -> (q: Tensor, r: Tensor) { Operator.qr.pair(self) }
     /// x with self · x = b for a triangular matrix.
     public func solveTriangular(_ b: Tensor, upper: Bool) -> Tensor { Operator.lstsqTriangular(self, b, upper) }
     /// Euclidean distances between the rows of two matrices.
     public func distances(to other: Tensor) -> Tensor { Operator.cdist(self, other) }
+}
+
+/// The eigenvectors of a covariance.
+public struct PrincipalAxes {
+    /// Shape [D].
+    public let mean: Tensor
+    /// Along the directions, rising, shape [D].
+    public let variances: Tensor
+    /// Unit columns, shape [D, D].
+    public let directions: Tensor
 }

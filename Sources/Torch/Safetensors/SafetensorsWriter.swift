@@ -135,6 +135,20 @@ package final class AtomicFile {
         }
     }
 
+    /// A file of some bytes, complete or not at all.
+    package static func write(_ bytes: [UInt8], to path: String) throws {
+        let file = try AtomicFile(path: path)
+        try bytes.withUnsafeBytes { try file.write($0) }
+        try file.commit()
+    }
+
+    /// A file of JSON for people to read: indented, keys in the order of the alphabet.
+    package static func write(json value: some Encodable, to path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try write(Array(encoder.encode(value)), to: path)
+    }
+
     deinit {
         guard descriptor >= 0 else { return }
         close(descriptor)

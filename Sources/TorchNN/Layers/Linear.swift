@@ -46,7 +46,7 @@ public final class Linear: Layer {
 
 extension Initializer {
     /// PyTorch's default for biases of linear layers and convolutions: uniform on ±1/√fanIn.
-    static func biasDefault(fanIn: Int) -> Initializer {
+    package static func biasDefault(fanIn: Int) -> Initializer {
         let bound = 1 / Double(fanIn).squareRoot()
         return .uniform(from: -bound, to: bound)
     }
