@@ -47,7 +47,7 @@ public struct Benchmark: Sendable {
     }
 
     /// All benchmarks, in the order they are listed.
-    public static let all: [Benchmark] = [.engine, .languageModel, .sparseAutoencoder, .sparseAutoencoderScaling, .entropyCoder, .imageCodec]
+    public static let all: [Benchmark] = [.engine, .languageModel, .sparseAutoencoder, .sparseAutoencoderScaling, .entropyCoder, .imageCodec, .sparseLayer]
 }
 
 /// Wall-clock seconds of several repetitions.

@@ -96,11 +96,14 @@ public final class GraphNetwork: Layer, ModeDependent {
 
     /// - Parameter input: the graph's input with a batch in front.
     /// - Returns: the last node's output.
-    public func callAsFunction(_ input: Tensor) -> Tensor {
+    public func callAsFunction(_ input: Tensor) -> Tensor { run(input) { output(ofNode: $0, of: $1) } }
+
+    /// The last node's output, with a computation given for each node's place and inputs.
+    package func run(_ input: Tensor, computing output: (Int, [Tensor]) -> Tensor) -> Tensor {
         var outputs: [Tensor?] = []
         for place in graph.nodes.indices {
             let inputs = graph.nodes[place].inputs
-            outputs.append(output(ofNode: place, of: place == graph.input ? [input] : inputs.map { outputs[$0]! }))
+            outputs.append(output(place, place == graph.input ? [input] : inputs.map { outputs[$0]! }))
             // What nobody reads any more goes.
             for other in inputs where lastUses[other] == place { outputs[other] = nil }
         }

@@ -87,14 +87,14 @@ public enum GraphOperation: Codable, Sendable, Equatable {
 
 extension GraphOperation {
     /// A parameter or buffer of a node: its name after the node's, and its shape.
-    struct Parameter {
-        let name: String
-        let shape: [Int]
-        var isBuffer = false
+    package struct Parameter {
+        package let name: String
+        package let shape: [Int]
+        package var isBuffer = false
     }
 
     /// In the order of the state dictionary.
-    var parameters: [Parameter] {
+    package var parameters: [Parameter] {
         func pair(_ weight: [Int], bias: Bool) -> [Parameter] {
             [Parameter(name: "weight", shape: weight)] + (bias ? [Parameter(name: "bias", shape: [weight[0]])] : [])
         }
