@@ -158,7 +158,7 @@ Tensor bitmaskLinear(
   const int64_t *o = checkedOffsets(offsets, values.size(0) - spareValues), rows = offsets.size(0) - 1, words = (inputs + 63) / 64;
   TORCH_CHECK(mask.dim() == 2 && mask.is_contiguous() && mask.size(0) == rows && mask.size(1) == words, "a mask of ", mask.sizes(), " for ", rows, " rows of ", inputs);
   Batch batch(input, inputs, rows, bias, channelsFirst);
-  const ct::MaskedRows matrix{ct::constData<float>(values), reinterpret_cast<const uint64_t *>(ct::constData<int64_t>(mask)), words, inputs, o};
+  const ct::MaskedRows matrix{ct::constData<float>(values), reinterpret_cast<const uint64_t *>(ct::constData<int64_t>(mask)), words, o};
   return multiplied(matrix, batch, 1, 0);
 }
 

@@ -24,7 +24,7 @@ struct CompressedRows {
 struct MaskedRows {
   const float *values;
   const uint64_t *mask;
-  int64_t words, inputs;
+  int64_t words;
   const int64_t *offsets;
 };
 

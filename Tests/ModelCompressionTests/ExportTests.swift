@@ -1,4 +1,5 @@
 import CondenseTesting
+import Experiments
 import Foundation
 import ModelCompression
 import Networks
@@ -70,7 +71,7 @@ import TorchNN
             let path = "\(folder)/\(file)", before = FileManager.default.contents(atPath: path)
             try change(path)
             #expect(throws: (any Error).self, sourceLocation: sourceLocation) { try ExportedNetwork(folder: folder).parityError() }
-            FileManager.default.createFile(atPath: path, contents: before)
+            try #require(before).write(to: URL(filePath: path))
         }
         func replace(_ old: String, _ new: String) -> (String) throws -> Void {
             { path in
@@ -81,7 +82,7 @@ import TorchNN
         }
         for file in ["config.json", "condense.json", "model.safetensors", "parity.safetensors"] {
             try refuse(file) { try FileManager.default.removeItem(atPath: $0) }
-            try refuse(file) { path in FileManager.default.createFile(atPath: path, contents: FileManager.default.contents(atPath: path)?.dropLast(9)) }
+            try refuse(file) { path in try Data(contentsOf: URL(filePath: path)).dropLast(9).write(to: URL(filePath: path)) }
         }
         try refuse("config.json", replace("condense-graph", "llama"))
         try refuse("config.json", replace("\"outputSize\" : 40", "\"outputSize\" : 41"))
@@ -91,6 +92,49 @@ import TorchNN
         try refuse("model.safetensors") { try SafetensorsWriter.write(["0.weight": Tensor.ones([40, 9])], to: $0) }
         try refuse("parity.safetensors") { try SafetensorsWriter.write(["input": Tensor.ones([2, 8]), "output": Tensor.ones([2, 3])], to: $0) }
         #expect(try ExportedNetwork(folder: folder).parityError() == 0)
+    }
+
+    /// Whatever a file says, it is read or refused.
+    @Test(arguments: ["config.json", "model.safetensors"]) func changedBytesNeverCrash(_ file: String) throws {
+        let folder = folder(), path = "\(folder)/\(file)"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try ExportZoo.pruned(ExportZoo.mixed()).export(to: folder, mode: .packed)
+        let good = try [UInt8](#require(FileManager.default.contents(atPath: path)))
+        var random = SplitMix64(seed: 3), refused = 0
+        for _ in 0..<300 {
+            var bytes = good
+            // The header of weights is where the structure is.
+            let reach = file == "config.json" ? bytes.count : min(bytes.count, 4_000)
+            for _ in 0..<Int.random(in: 1...3, using: &random) {
+                bytes[Int.random(in: 0..<reach, using: &random)] = [UInt8(ascii: "9"), UInt8(ascii: "0"), .random(in: 0...255, using: &random)].randomElement(using: &random)!
+            }
+            try Data(bytes).write(to: URL(filePath: path))
+            do {
+                _ = try ExportedNetwork(folder: folder).parityError()
+            } catch is FileFormatError {
+                refused += 1
+            }
+        }
+        #expect(refused > 50)
+    }
+
+    @Test func configurationsThatCannotBeAreRefused() throws {
+        let folder = folder(), path = "\(folder)/config.json"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try ExportZoo.network(ExportZoo.tiedLanguageModel()).export(to: folder)
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        for (old, new) in [
+            ("\"weightsOf\" : 1", "\"weightsOf\" : 2"), ("\"weightsOf\" : 1", "\"weightsOf\" : 9"), ("7\n", "99999999999999999999\n"),
+            ("\"hiddenSize\" : 12", "\"hiddenSize\" : -12"), ("\"bias\" : false", "\"bias\" : true"),
+        ] {
+            let changed = text.replacingOccurrences(of: old, with: new)
+            #expect(changed != text)
+            try changed.write(toFile: path, atomically: true, encoding: .utf8)
+            #expect(throws: FileFormatError.self) { try ExportedNetwork(folder: folder) }
+        }
+        var vast = NetworkGraph(input: [1 << 20, 1 << 20, 1 << 20])
+        vast.add("flatten", .flatten, to: vast.input)
+        #expect(throws: GraphProblem.self) { try vast.shapes() }
     }
 
     @Test func theSmallestFormatIsTaken() throws {

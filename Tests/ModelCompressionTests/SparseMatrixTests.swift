@@ -73,6 +73,20 @@ import Torch
         #expect(throws: FileFormatError.self) { try SparseMatrix(parameter: "c.weight", from: file) }
     }
 
+    /// Headers and what is there for other readers add less than 3 %.
+    @Test(arguments: [0.5, 0.9, 0.98]) func filesAreAsLargeAsTheFormulas(_ sparsity: Double) throws {
+        for shape in [[512, 2_048], [256, 128, 3, 3]] {
+            let full = Tensor.normal(shape, generator: RandomGenerator(seed: 3)), path = path()
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            for format in [SparseMatrix.Format.bitmask, .rows] {
+                let matrix = try SparseMatrix(full * SparsityPattern.unstructured.mask(of: full, sparsity: sparsity), format: format)
+                try SafetensorsWriter.write(matrix.items(parameter: "a.weight"), to: path)
+                let size = try #require(FileManager.default.contents(atPath: path)).count
+                #expect(size > matrix.byteCount && Double(size) < 1.03 * Double(matrix.byteCount))
+            }
+        }
+    }
+
     /// Written by the compressed-tensors package.
     @Test func bitmasksOfCompressedTensors() throws {
         let path = try #require(Bundle.module.path(forResource: "bitmask", ofType: "safetensors", inDirectory: "Fixtures"))
@@ -114,7 +128,8 @@ import Torch
             #expect(throws: FileFormatError.self, sourceLocation: sourceLocation) { try SparseMatrix(parameter: "a.weight", from: SafetensorsFile(path: path)) }
         }
         for name in file.entries.map(\.name) {
-            try refuse(name) { _ in nil }
+            // The starts of a bitmask's rows can be left out.
+            if name != "a.row_offsets" || format == .rows { try refuse(name) { _ in nil } }
             try refuse(name) { $0.flattened()[1...] }
             if ["a.row_offsets", "a.bitmask", "a.block_mask", "a.pattern"].contains(name) { try refuse(name) { $0 - 1 } }
         }

@@ -38,21 +38,18 @@ extension GraphNetwork {
     }
 
     private func write(to folder: String, mode: ExportMode, details: ExportDetails) throws -> ExportRecord {
-        let state = prunedState, names = state.keys.sorted()
-        for name in names where !state[name]!.dtype.isFloatingPoint {
-            throw GraphProblem("'\(name)' holds \(state[name]!.dtype), and an export takes floating-point numbers")
-        }
         var items: [SafetensorsWriter.Item] = [], entries: [ExportRecord.Entry] = []
-        for name in names {
-            let tensor = state[name]!, packed = mode == .packed && tensor.rank > 1 ? SparseMatrix(smallest: tensor) : nil
-            if let packed {
-                items += packed.items(parameter: name)
-            } else {
-                items.append(
-                    SafetensorsWriter.Item(name: name, elementType: SafetensorsFile.ElementType(tensor.dtype)!, shape: tensor.shape) { consume in
-                        try tensor.withBytes { try consume($0) }
-                    })
-            }
+        for (name, full) in stateDictionary.sorted(by: { $0.key < $1.key }) {
+            guard full.dtype.isFloatingPoint else { throw GraphProblem("'\(name)' holds \(full.dtype), and an export takes floating-point numbers") }
+            // Made anew when it is written: all masked weights together would take the memory of the network once more.
+            let mask = masks[name]
+            func pruned() -> Tensor { withoutGradients { mask.map { full * $0 } ?? full.detached() } }
+            let tensor = pruned(), packed = mode == .packed && tensor.rank > 1 ? SparseMatrix(smallest: tensor) : nil
+            items += packed?.items(parameter: name) ?? [
+                SafetensorsWriter.Item(name: name, elementType: SafetensorsFile.ElementType(full.dtype)!, shape: full.shape) { consume in
+                    try pruned().withBytes { try consume($0) }
+                }
+            ]
             entries.append(
                 ExportRecord.Entry(
                     name: name, kind: packed?.format.name ?? "dense", shape: tensor.shape, nonzeroCount: Int(tensor.flattened().nonzeroCount(axes: [0]).item()),
@@ -60,9 +57,10 @@ extension GraphNetwork {
         }
         let weightsPath = "\(folder)/\(ExportedNetwork.weightsFile)"
         try SafetensorsWriter.write(items, metadata: ["format": "pt"], to: weightsPath)
-        try AtomicFile.write(json: ExportConfiguration(of: graph, dtype: state.values.first?.dtype ?? .float32), to: "\(folder)/\(ExportedNetwork.configurationFile)")
+        try AtomicFile.write(json: ExportConfiguration(of: graph, dtype: namedParameters().first?.tensor.dtype ?? .float32), to: "\(folder)/\(ExportedNetwork.configurationFile)")
 
-        let input = parityInput(), output = evaluating { withoutGradients { self(input) } }
+        let input = parityInput(), device = namedParameters().first?.tensor.device ?? .cpu
+        let output = evaluating { withoutGradients { self(input.to(device: device)) } }
         try SafetensorsWriter.write(["input": input, "output": output], metadata: ["format": "pt"], to: "\(folder)/\(ExportedNetwork.parityFile)")
         var cuts: [CutAxis] = []
         if case .cut(let axes) = mode { cuts = axes }

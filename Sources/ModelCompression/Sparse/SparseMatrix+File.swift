@@ -5,7 +5,7 @@ public import Torch
 ///
 /// | format | tensors |
 /// | --- | --- |
-/// | bitmask | `bitmask` U8 [outputs, ⌈columns / 8⌉] with the lowest bit first, `row_offsets` I64 [outputs]: the layout of the PyPI package compressed-tensors |
+/// | bitmask | `bitmask` U8 [outputs, ⌈columns / 8⌉] with the lowest bit first, for weights [outputs, inputs] also `row_offsets` I64 [outputs]: the layout of the PyPI package compressed-tensors |
 /// | rows | `columns` U16 or U32 [count], `row_offsets` I32 [outputs + 1] |
 /// | blocks | `block_mask` U8 [⌈blocks / 8⌉]; the values are [count, rows, columns] |
 /// | n of m | `positions` U8, `pattern` I64 [n, m]; the values are [outputs, groups, n] |
@@ -23,11 +23,19 @@ extension SparseMatrix {
         }
         let common = [item("compressed", values), item("shape", Tensor(shape))]
         switch format {
-        case .bitmask: return common + [item("bitmask", places), item("row_offsets", offsets!)]
+        case .bitmask:
+            // They follow from the mask, and the package that wants them knows matrices only.
+            return common + [item("bitmask", places)] + (shape.count == 2 ? [item("row_offsets", Self.rowStarts(places))] : [])
         case .rows: return common + [item("columns", places, places.dtype == .int16 ? .uint16 : .uint32), item("row_offsets", offsets!)]
         case .blocks: return common + [item("block_mask", places)]
         case .kept(let kept, let group): return common + [item("positions", places), item("pattern", Tensor([kept, group]))]
         }
+    }
+
+    /// Where the values of each row of a mask begin, int64 [rows].
+    fileprivate static func rowStarts(_ mask: Tensor) -> Tensor {
+        let counts = mask.unpackedBits(columns: mask.size(1) * 8).nonzeroCount(axes: [1])
+        return counts.cumulativeSum(axis: 0) - counts
     }
 
     /// Whether a file holds a parameter in one of the formats.
@@ -89,11 +97,13 @@ private struct SparseMatrixReader {
 
     private func bitmask(_ shape: [Int], _ columns: Int, _ values: SafetensorsFile.Entry) throws -> SparseMatrix {
         let mask = try tensor("bitmask", .uint8) { $0 == [shape[0], (columns + 7) / 8] }
-        let starts = try tensor("row_offsets", .int64) { $0 == [shape[0]] }
         let counts = mask.unpackedBits(columns: mask.size(1) * 8).nonzeroCount(axes: [1]), inside = mask.unpackedBits(columns: columns).nonzeroCount(axes: [1])
         guard counts.isEqual(to: inside), values.shape == [Int(counts.sum().item())] else { throw fail("has another number of values than of ones in its bitmask") }
-        guard starts.isEqual(to: counts.cumulativeSum(axis: 0) - counts) else { throw fail("has row offsets that are not those of its bitmask") }
-        return SparseMatrix(format: .bitmask, shape: shape, values: try file.tensor(named: values.name), places: mask, offsets: starts)
+        if file.entry(named: "\(prefix).row_offsets") != nil {
+            let starts = try tensor("row_offsets", .int64) { $0 == [shape[0]] }
+            guard starts.isEqual(to: SparseMatrix.rowStarts(mask)) else { throw fail("has row offsets that are not those of its bitmask") }
+        }
+        return SparseMatrix(format: .bitmask, shape: shape, values: try file.tensor(named: values.name), places: mask, offsets: nil)
     }
 
     private func rows(_ shape: [Int], _ columns: Int, _ values: SafetensorsFile.Entry) throws -> SparseMatrix {

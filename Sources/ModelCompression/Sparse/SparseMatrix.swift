@@ -25,7 +25,7 @@ public struct SparseMatrix {
     /// bitmask: uint8 [outputs, ⌈columns / 8⌉]; rows: int16 or int32 [count]; blocks: uint8 [⌈blocks / 8⌉]; groups: uint8, positions in
     /// the order of the values, with as many bits each as they need.
     let places: Tensor
-    /// Where each row begins among the values: int64 [outputs] for bitmask, int32 [outputs + 1] for rows; otherwise nil.
+    /// Where each of the compressed rows begins among the values, int32 [outputs + 1]; otherwise nil.
     let offsets: Tensor?
 
     /// - Parameters:
@@ -38,8 +38,8 @@ public struct SparseMatrix {
         (self.format, shape) = (format, weight.shape)
         switch format {
         case .bitmask:
-            let mask = matrix.to(dtype: .bool), counts = mask.nonzeroCount(axes: [1])
-            (values, places, offsets) = (matrix.selected(where: mask), mask.packedBits(), counts.cumulativeSum(axis: 0) - counts)
+            let mask = matrix.to(dtype: .bool)
+            (values, places, offsets) = (matrix.selected(where: mask), mask.packedBits(), nil)
         case .rows:
             let mask = matrix.to(dtype: .bool)
             let ends = Tensor.concatenated([Tensor.zeros([1], dtype: .int64), mask.nonzeroCount(axes: [1]).cumulativeSum(axis: 0)])
@@ -156,16 +156,13 @@ extension SparseMatrix {
 
 extension SparseMatrix {
     /// Bytes of the values and of what tells their places: as ``byteCount(shape:elementBytes:kept:format:)``.
-    public var byteCount: Int {
-        // The starts of a bitmask's rows follow from the mask.
-        values.byteCount + places.byteCount + (format == .rows ? offsets!.byteCount : 0)
-    }
+    public var byteCount: Int { values.byteCount + places.byteCount + (offsets?.byteCount ?? 0) }
 
     /// Bytes a weight takes: with b bytes for each of K values kept,
     /// bitmask K·b + outputs·⌈columns / 8⌉, rows K·(b + 2 or 4) + 4·(outputs + 1), blocks K·b + ⌈blocks / 8⌉,
     /// n of m K·b + ⌈K·log₂(m) / 8⌉.
     ///
-    /// A file has the shape beside it, and the starts of a bitmask's rows, 8 bytes each, as the compressed-tensors format wants them.
+    /// A file has the shape beside it, and for the bitmask of a matrix the starts of its rows, 8 bytes each, as compressed-tensors wants them.
     /// - Parameters:
     ///   - kept: numbers that are not zero; for blocks those in kept blocks. It follows from the shape for groups.
     public static func byteCount(shape: [Int], elementBytes: Int, kept: Int, format: Format) -> Int {

@@ -48,6 +48,9 @@ public struct NetworkGraph: Codable, Sendable, Equatable {
         return nodes.count - 1
     }
 
+    /// Numbers of a node's output; what comes from files could say anything.
+    private static let largestOutput = 1e12
+
     /// Shapes of all nodes' outputs without the batch.
     /// - Throws: ``GraphProblem`` that names the node that does not fit.
     public func shapes() throws(GraphProblem) -> [[Int]] {
@@ -62,9 +65,15 @@ public struct NetworkGraph: Codable, Sendable, Equatable {
             if place > 0, case .input = node.operation { throw fail("is a second input") }
             if let owner = node.weightsOf {
                 guard (0..<place).contains(owner), nodes[owner].weightsOf == nil else { throw fail("must share the weights of a node before it") }
+                let found = nodes[owner].operation.parameters, needed = node.operation.parameters
+                guard needed.allSatisfy({ parameter in found.contains { $0.name == parameter.name && $0.shape == parameter.shape } }) else {
+                    throw fail("cannot use the weights of '\(nodes[owner].name)', which have other names or shapes")
+                }
             }
             switch node.operation.outputShape(node.inputs.map { shapes[$0] }) {
-            case .success(let shape): shapes.append(shape)
+            case .success(let shape):
+                guard shape.reduce(1.0, { $0 * Double($1) }) < Self.largestOutput else { throw fail("has an output \(shape) that no memory holds") }
+                shapes.append(shape)
             case .failure(let problem): throw fail(problem.description)
             }
         }

@@ -1,0 +1,42 @@
+import Experiments
+import ModelCompression
+import Networks
+import Torch
+import TorchNN
+
+/// Whole networks with 90 % zeros, and with half of their channels cut, beside the dense ones.
+struct PrunedNetworks {
+    /// - Returns: for each network the dense one, the one with chosen forms, and where there are channels to cut the cut one.
+    static func rows() throws -> [BenchmarkRow] {
+        let random = RandomGenerator(seed: 3)
+        return try rows("EfficientNet-Lite0", .efficientNetLite(0), input: Tensor.normal([1, 3, 224, 224], generator: random))
+            + rows(
+                "LSTM of 512",
+                .lstmLanguageModel(vocabulary: 2_000, embeddingSize: 256, hiddenSize: 512, length: 35),
+                input: Tensor.integers(in: 0..<2_000, [1, 35], generator: random))
+            + rows("perceptron 784, 1,024, 1,024, 10", .perceptron([784, 1_024, 1_024, 10]), input: Tensor.normal([1, 784], generator: random))
+    }
+
+    private static func rows(_ name: String, _ graph: NetworkGraph, input: Tensor) throws -> [BenchmarkRow] {
+        let network = try GraphNetwork(graph, generator: RandomGenerator(seed: 1))
+        network.mode = .evaluation
+        let couplings = try ChannelCouplings(of: graph)
+        let units = couplings.groups.filter { $0.obstacle == nil }.flatMap { $0.units.enumerated().filter { $0.offset % 2 == 1 }.map(\.element) }
+        let cut = try network.cutting(Set(units), couplings: couplings).foldingBatchNorms(), dense = network.foldingBatchNorms()
+        for (name, tensor) in network.stateDictionary where tensor.rank > 1 {
+            network.masks[name] = SparsityPattern.unstructured.mask(of: tensor, sparsity: 0.9)
+        }
+        let sparse = SparseNetwork(network.foldingBatchNorms(), measuredWith: input)
+        let timings = try withoutGradients {
+            try Timing.interleaved(repetitions: 21, [{ _ = dense(input) }, { _ = sparse(input) }, { _ = cut(input) }])
+        }
+        let changed = sparse.choices.filter { $0.form != .dense }.count
+        let baseline = BenchmarkRow("\(name), one example, dense", timings[0], remark: "\(formatCount(dense.parameterCount())) parameters")
+        return [
+            baseline,
+            BenchmarkRow("\(name), 90 % zeros, chosen forms", timings[1], remark: "\(changed) of \(sparse.choices.count) layers are faster with their zeros left out")
+                .compared(with: baseline),
+            BenchmarkRow("\(name), half of the channels cut", timings[2], remark: "\(formatCount(cut.parameterCount())) parameters").compared(with: baseline),
+        ]
+    }
+}
