@@ -205,20 +205,29 @@ CT_INLINE void tileRows(const ct::MaskedRows &m, uint32_t *list, const float *x,
   }
 }
 
-// `rows` rows of the blocks of a block row share what they read of x.
+// `rows` rows of the blocks of a block row share what they read of x; one alone has four sums side by side.
 template <int lanes, int rows>
 CT_INLINE void tileBlocks(const ct::BlockRows &m, int64_t begin, int64_t end, int64_t row, const float *x, int64_t stride, float *sums) {
-  Vector<lanes> own[rows];
-  for (int r = 0; r < rows; ++r) own[r] = 0;
+  constexpr int chains = rows == 1 ? 4 : 1;
+  Vector<lanes> own[rows][chains];
+  for (int r = 0; r < rows; ++r)
+    for (int k = 0; k < chains; ++k) own[r][k] = 0;
   for (int64_t block = begin; block < end; ++block) {
     const float *w = m.values + (block * m.height + row) * m.width;
     const int64_t left = m.columns[block] * m.width, width = std::min(m.width, m.inputs - left);
-    for (int64_t c = 0; c < width; ++c) {
+    auto add = [&](int64_t c, int k) __attribute__((always_inline)) {
       const Vector<lanes> inputs = load<lanes>(x + (left + c) * stride);
-      for (int r = 0; r < rows; ++r) own[r] = __builtin_elementwise_fma(Vector<lanes>(w[r * m.width + c]), inputs, own[r]);
-    }
+      for (int r = 0; r < rows; ++r) own[r][k] = __builtin_elementwise_fma(Vector<lanes>(w[r * m.width + c]), inputs, own[r][k]);
+    };
+    int64_t c = 0;
+    for (; c + chains <= width; c += chains)
+      for (int k = 0; k < chains; ++k) add(c + k, k);
+    for (; c < width; ++c) add(c, 0);
   }
-  for (int r = 0; r < rows; ++r) std::memcpy(sums + r * lanes, &own[r], sizeof(own[r]));
+  for (int r = 0; r < rows; ++r) {
+    for (int k = 1; k < chains; ++k) own[r][0] += own[r][k];
+    std::memcpy(sums + r * lanes, &own[r][0], sizeof(own[r][0]));
+  }
 }
 
 template <int lanes>
