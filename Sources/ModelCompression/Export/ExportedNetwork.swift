@@ -3,7 +3,7 @@ public import Networks
 internal import Torch
 internal import TorchNN
 
-/// A folder that ``Networks/GraphNetwork/export(to:mode:details:)`` has written, read back.
+/// A folder that `GraphNetwork.export(to:mode:details:)` has written, read back.
 ///
 /// ```swift
 /// let exported = try ExportedNetwork(folder: "small")

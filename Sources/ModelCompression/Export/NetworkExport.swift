@@ -15,7 +15,7 @@ extension GraphNetwork {
     /// | `modeling_condense.py`, `README.md` | the network in plain PyTorch, and how to try it |
     ///
     /// - Parameter folder: which must not exist, or be empty. It appears complete or not at all.
-    /// - Throws: `FileAccessError` if there is something in the folder, or it cannot be written; ``GraphProblem`` if the weights are not
+    /// - Throws: `FileAccessError` if there is something in the folder, or it cannot be written; `GraphProblem` if the weights are not
     ///   floating-point numbers.
     @discardableResult
     public func export(to folder: String, mode: ExportMode = .fold, details: ExportDetails = ExportDetails()) throws -> ExportRecord {

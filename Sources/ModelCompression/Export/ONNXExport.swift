@@ -9,7 +9,7 @@ extension GraphNetwork {
     ///
     /// - Parameter largestFile: weights of more bytes go into a file of their own, named after the model with `.data` at the end; a
     ///   protocol buffers message ends at 2 GB.
-    /// - Throws: ``GraphProblem`` that names the node that ONNX has no operation for; `FileAccessError`.
+    /// - Throws: `GraphProblem` that names the node that ONNX has no operation for; `FileAccessError`.
     public func writeONNX(to path: String, largestFile: Int = 1_500_000_000) throws {
         var writer = ONNXWriter(self, shapes: try graph.shapes())
         let values = try writer.run()

@@ -40,7 +40,7 @@ public final class SparseNetwork {
     }
 
     /// Given forms, such as those of an earlier measurement.
-    /// - Throws: ``GraphProblem`` if a layer is not there, or has no sparse form.
+    /// - Throws: `GraphProblem` if a layer is not there, or has no sparse form.
     public init(_ network: GraphNetwork, forms: [String: LayerForm]) throws(GraphProblem) {
         self.network = Self.pruned(network)
         self.forms = forms
