@@ -9,10 +9,12 @@ extension Benchmark {
         name: "model", summary: "a linear layer 4,096 → 1,024 with 50 to 98 % zeros, and cut to half, against dense libtorch; bytes of its formats; whole networks"
     ) { _, progress in
         let layer = PrunedLayers(outputs: 1_024, inputs: 4_096)
-        return try [1, 8, 64].flatMap { batch in
+        let layers = try [1, 8, 64].flatMap { batch in
             progress("batch of \(batch)")
             return try layer.rows(batch: batch)
-        } + layer.storageRows() + PrunedNetworks.rows()
+        }
+        progress("formats and whole networks")
+        return try layers + layer.storageRows() + PrunedNetworks.rows() + PrunedNetworks.largeNetworkRows()
     }
 }
 

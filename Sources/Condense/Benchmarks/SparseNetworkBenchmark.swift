@@ -1,4 +1,5 @@
 import Experiments
+import Foundation
 import ModelCompression
 import Networks
 import Torch
@@ -15,6 +16,28 @@ struct PrunedNetworks {
                 .lstmLanguageModel(vocabulary: 2_000, embeddingSize: 256, hiddenSize: 512, length: 35),
                 input: Tensor.integers(in: 0..<2_000, [1, 35], generator: random))
             + rows("perceptron 784, 1,024, 1,024, 10", .perceptron([784, 1_024, 1_024, 10]), input: Tensor.normal([1, 784], generator: random))
+    }
+
+    /// VGG-16: to find its couplings, to cut half of its channels, and to export it with 90 % zeros, packed.
+    static func largeNetworkRows() throws -> [BenchmarkRow] {
+        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString).path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let network = try GraphNetwork(.vgg16(), generator: RandomGenerator(seed: 1)), bytes = 4 * network.parameterCount()
+        var couplings = ChannelCouplings(axes: [], groups: []), cutCount = 0
+        let analysis = try Timing.duration { couplings = try ChannelCouplings(of: network.graph) }
+        let units = couplings.groups.filter { $0.obstacle == nil }.flatMap { $0.units.enumerated().filter { $0.offset % 2 == 1 }.map(\.element) }
+        let cutting = try Timing.duration { cutCount = try network.cutting(Set(units), couplings: couplings).parameterCount() }
+        for (name, tensor) in network.stateDictionary where tensor.rank > 1 {
+            network.masks[name] = SparsityPattern.unstructured.mask(of: tensor, sparsity: 0.9)
+        }
+        var record: ExportRecord?
+        let export = try Timing.duration { record = try network.export(to: folder, mode: .packed) }
+        let size = record.map { "\(formatCount($0.fileBytes)) bytes on disk, \(formatNumber(100 * Double($0.fileBytes) / Double(bytes), digits: 3)) % of dense" } ?? ""
+        return [
+            BenchmarkRow("VGG-16, couplings", Timing(seconds: [analysis]), remark: "\(formatCount(network.parameterCount())) parameters"),
+            BenchmarkRow("VGG-16, half of the channels cut", Timing(seconds: [cutting]), remark: "\(formatCount(cutCount)) parameters"),
+            BenchmarkRow("VGG-16, 90 % zeros, packed and read back", Timing(seconds: [export]), remark: size),
+        ]
     }
 
     private static func rows(_ name: String, _ graph: NetworkGraph, input: Tensor) throws -> [BenchmarkRow] {
