@@ -97,6 +97,7 @@ let package = Package(
         library(
             "Codecs", ["Torch", "TorchNN", "EntropyCoding", "Media", "Datasets", "Suggestions", "Experiments"],
             exclude: [
+                "Hyperprior/README.md",
                 "WaLLoC/README.md",
             ]),
         library("ModelCompression", ["Torch", "TorchNN", "Networks", "Experiments"]),
@@ -106,7 +107,7 @@ let package = Package(
                 "Torch", "TorchNN", "EntropyCoding", "Codecs", "Media", "Networks", "Experiments", "Datasets", "SparseAutoencoders", "ModelCompression",
                 "Suggestions",
             ]),
-        library("CondenseTesting", ["Torch", "TorchNN"]),
+        library("CondenseTesting", ["Torch", "TorchNN", "Experiments"]),
         .executableTarget(
             name: "CondenseCLI",
             dependencies: [

@@ -1,3 +1,4 @@
+import Codecs
 public import Experiments
 import SparseAutoencoders
 internal import Suggestions
@@ -18,6 +19,7 @@ public enum Methods {
         FASTTraining.self,
         GradientSAE.self,
         WaLLoCMethod.self,
+        Hyperprior.self,
     ]
 
     /// The method with a name.

@@ -16,7 +16,8 @@ struct CodecEvaluateCommand: ParsableCommand {
         discussion: """
             Bits are those of whole files, headers included. PSNR is of the three channels together, in 8 bits; means are over pictures. MS-SSIM needs
             pictures of at least \(ImageQuality.smallestMultiscaleSide) pixels a side. With codecs of several λ and --against, rates are compared at equal
-            quality (Bjøntegaard).
+            quality (Bjøntegaard). LPIPS is not measured: the networks whose features it
+            compares (AlexNet, VGG) are in none of the packages that data items come from.
 
             Examples:
               condense codec evaluate photos-test

@@ -30,7 +30,7 @@ struct WaLLoCTrainCommand: ParsableCommand {
     @Option(help: "Levels of the wavelet packet (default: 3; 8 with --audio).")
     var levels: Int?
 
-    @Option(help: "Channels of the decoder (default: 64; 108 with --audio).")
+    @Option(help: "Channels of the decoder (default: 128; 108 with --audio).")
     var width: Int?
 
     @Option(help: "Optimiser steps.")

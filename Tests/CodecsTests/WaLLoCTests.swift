@@ -172,6 +172,21 @@ private let kinds = ["image", "image-deep", "audio", "audio-deep"]
         #expect((covariance - covariance.diagonal() * Tensor.identity(6, dtype: .float64)).abs().max().item() < 1e-9)
     }
 
+    /// Normalisation and SiLU do not keep the decoder from beginning as a matrix.
+    @Test(arguments: [128, 192]) func wideDecodersBeginLinear(_ width: Int) {
+        var layout = WaLLoCConfiguration()
+        layout.decoderWidth = width
+        let codec = WaLLoC(layout, generator: RandomGenerator(seed: 3))
+        codec.setMode(.evaluation)
+        let images = (Tensor.uniform([2, 3, 6, 6], generator: RandomGenerator(seed: 1)) - 0.5).resizedBilinear(height: 48, width: 48)
+        let bands = codec.analysis(images)
+        codec.startAtPrincipalComponents(BandComponents(of: bands, count: layout.latentChannels))
+        let linear = LinearBandCodec(layout, bands: bands), latents = linear.latents(images)
+        let decoded = withoutGradients { codec(images).reconstruction.clamped(minimum: -0.5, maximum: 0.5) }
+        #expect(codec.latents(images).isEqual(to: latents))
+        #expect(mismatch(decoded, linear.decoded(latents), absolute: 0.02) == nil)
+    }
+
     /// Sound decoded in segments is the sound decoded whole.
     @Test func segmentsHaveNoSeams() {
         var layout = WaLLoCConfiguration()

@@ -5,8 +5,9 @@ public import TorchNN
 /// A codec that predicts each latent from those decoded before it as well as from a second latent (Minnen et al., arXiv:1809.02736;
 /// Cheng et al., arXiv:2001.01568). State-dictionary keys are those of CompressAI.
 ///
-/// Latents are coded place by place in reading order, all channels of a place at once, so compressing and decompressing take far longer
-/// than with the other kinds.
+/// A place sees two rows above it and two columns to both sides, so places that lie three columns back in each row further down do not
+/// see one another: with reproducible arithmetic they are coded at once, a wave that runs over the image. CompressAI codes place after
+/// place in reading order, and so do we with native arithmetic, which takes far longer.
 public final class AutoregressiveCodec: ImageCodec, DescribedLatents, ModeDependent {
     public let configuration: ImageCodecConfiguration
     public var mode = ModuleMode.training
@@ -54,13 +55,13 @@ public final class AutoregressiveCodec: ImageCodec, DescribedLatents, ModeDepend
     }
 
     private func rounded(_ latents: Tensor, _ hyperParameters: Tensor) -> Tensor {
-        let products = products(.native)
+        let products = products(.reproducible)
         let images = (0..<latents.size(0)).map { image in
             withoutGradients {
                 let predictor = ContextPredictor(products, hyperParameters.selected(axis: 0, index: image))
                 let places = latents.selected(axis: 0, index: image).permuted([1, 2, 0]).contiguous()
-                predictor.forEachPlace { row, column, prediction in
-                    (places[row, column] - prediction.means).rounded() + prediction.means
+                predictor.forEachWave { wave, prediction in
+                    (wave.rows(of: places) - prediction.means).rounded() + prediction.means
                 }
                 return predictor.latents
             }
@@ -84,8 +85,8 @@ public final class AutoregressiveCodec: ImageCodec, DescribedLatents, ModeDepend
             guard largest < 0x1p29 else { throw EntropyCodingError.latentOutOfRange(largest) }
             var symbols: [Int32] = [], rows: [Int32] = []
             withoutGradients {
-                predictor.forEachPlace { row, column, prediction in
-                    let rounded = (places[row, column] - prediction.means).rounded()
+                predictor.forEachWave { wave, prediction in
+                    let rounded = (wave.rows(of: places) - prediction.means).rounded()
                     symbols += rounded.to(dtype: .int32).scalars()
                     rows += gaussian.rows(for: prediction.scales).scalars()
                     return rounded + prediction.means
@@ -105,103 +106,15 @@ public final class AutoregressiveCodec: ImageCodec, DescribedLatents, ModeDepend
             let predictor = ContextPredictor(products, hyperParameters.selected(axis: 0, index: image))
             var decoder = try SymbolDecoder(stream, tables: tables)
             try withoutGradients {
-                try predictor.forEachPlace { _, _, prediction in
+                try predictor.forEachWave { _, prediction in
                     let symbols = try decoder.decode(rows: gaussian.rows(for: prediction.scales).scalars())
-                    return Tensor(symbols).to(device: prediction.means.device).to(dtype: prediction.means.dtype) + prediction.means
+                    let rounded = Tensor(symbols).to(device: prediction.means.device).to(dtype: prediction.means.dtype)
+                    return rounded.reshaped(prediction.means.shape) + prediction.means
                 }
             }
             try decoder.finish()
             return predictor.latents
         }
         return transforms.synthesize(Tensor.concatenated(latents))
-    }
-}
-
-/// Distributions of one image's latents, place by place: at each, the context convolution is computed for that place alone, and what the
-/// second latent contributes to the first layer was computed for all places at once.
-private final class ContextPredictor {
-    struct Prediction {
-        /// Shape [M] each.
-        let scales: Tensor, means: Tensor
-    }
-
-    private let height: Int, width: Int, channels: Int
-    /// Latents so far with a border of zeros, [height + 2, width + 4, M]: the context reaches two rows up and two columns to both sides.
-    private let padded: Tensor
-    private let products: Products
-    /// What the second latent gives the first layer, [height, width, outputs].
-    private let fromHyper: Tensor
-
-    /// The matrices, made ready once for all images.
-    struct Products {
-        let channels: Int
-        /// The first layer in two parts: of what the second latent says, and of what the context says.
-        let context: Product, firstOfHyper: Product, firstOfContext: Product
-        let layers: [Product]
-
-        init(context: ContextConvolution, parameters: Sequential, _ arithmetic: CodingArithmetic) {
-            channels = context.weight.size(1)
-            self.context = Product(context.tapWeight, context.bias.detached(), arithmetic)
-            let matrices = parameters.layers.compactMap { $0 as? Conv2d }.map { layer in
-                (weight: layer.weight.detached().squeezed(3).squeezed(2), bias: layer.bias?.detached())
-            }
-            let split = matrices[0].weight.split(sizes: [2 * channels, 2 * channels], axis: 1)
-            firstOfHyper = Product(split[0].contiguous(), matrices[0].bias, arithmetic)
-            firstOfContext = Product(split[1].contiguous(), nil, arithmetic)
-            layers = matrices.dropFirst().map { Product($0.weight, $0.bias, arithmetic) }
-        }
-    }
-
-    /// A matrix and a bias.
-    enum Product {
-        case ordered(OrderedWeight)
-        case native(weight: Tensor, bias: Tensor?)
-
-        init(_ weight: Tensor, _ bias: Tensor?, _ arithmetic: CodingArithmetic) {
-            switch arithmetic {
-            case .reproducible: self = .ordered(OrderedWeight(weight: weight, bias: bias))
-            case .native: self = .native(weight: weight, bias: bias)
-            }
-        }
-
-        func callAsFunction(_ input: Tensor) -> Tensor {
-            switch self {
-            case .ordered(let weight): input.linear(ordered: weight)
-            case .native(let weight, let bias): input.linear(weight: weight, bias: bias)
-            }
-        }
-    }
-
-    /// - Parameter hyperParameters: shape [2M, height, width].
-    init(_ products: Products, _ hyperParameters: Tensor) {
-        (height, width) = (hyperParameters.size(1), hyperParameters.size(2))
-        channels = products.channels
-        let border = ContextConvolution.size / 2
-        padded = Tensor.zeros([height + border, width + 2 * border, channels], device: hyperParameters.device)
-        self.products = products
-        let places = hyperParameters.detached().permuted([1, 2, 0]).reshaped([height * width, -1])
-        fromHyper = products.firstOfHyper(places).reshaped([height, width, -1])
-    }
-
-    /// Calls `body` with each place's distribution in reading order; what it returns are the latents there, [M].
-    func forEachPlace(_ body: (_ row: Int, _ column: Int, _ prediction: Prediction) throws -> Tensor) rethrows {
-        let size = ContextConvolution.size, border = size / 2
-        for row in 0..<height {
-            for column in 0..<width {
-                let before = Tensor.concatenated(
-                    [padded[row..<row + border, column..<column + size].reshaped([-1]), padded[row + border, column..<column + border].reshaped([-1])])
-                var hidden = fromHyper[row, column] + products.firstOfContext(products.context(before))
-                for layer in products.layers { hidden = layer(hidden.leakyReLU()) }
-                let parts = hidden.chunked(2)
-                let latents = try body(row, column, Prediction(scales: parts[0], means: parts[1]))
-                padded[row + border, column + border].copyInPlace(from: latents)
-            }
-        }
-    }
-
-    /// What ``forEachPlace(_:)`` was given, shape [1, M, height, width].
-    var latents: Tensor {
-        let border = ContextConvolution.size / 2
-        return padded[border..<border + height, border..<border + width].permuted([2, 0, 1]).unsqueezed(0).contiguous()
     }
 }

@@ -56,7 +56,7 @@ final class PositionAttention: Layer {
 }
 
 /// Residual block, attention, residual block.
-private final class MiddleBlock: Layer {
+final class MiddleBlock: Layer {
     let resnets: [NormalizedResidualBlock], attention: PositionAttention
 
     init(_ channels: Int, _ generator: RandomGenerator) {
@@ -75,7 +75,7 @@ private final class MiddleBlock: Layer {
 /// The decoder: what is expanded of the latent becomes bands.
 final class ImageLatentDecoder: Layer {
     let first: Conv2d, last: Conv2d, norm: GroupNorm, blocks: [NormalizedResidualBlock]
-    private let middle: MiddleBlock
+    let middle: MiddleBlock
 
     init(latentChannels: Int, width: Int, bands: Int, _ generator: RandomGenerator) {
         first = conv3x3(latentChannels, width, generator)

@@ -33,7 +33,8 @@ public enum WaLLoCStart: String, Codable, Sendable, CaseIterable {
 
 extension WaLLoC {
     /// Makes the 1 × 1 encoder project on principal components, all with one factor, so that rounding disturbs every direction alike (which
-    /// costs the least for its rate) and the widest one fills the range.
+    /// costs the least for its rate) and the widest one fills the range. The decoder of pictures, where it is wide enough, begins as the linear
+    /// decoder of that latent (``LinearBandCodec``), to which training adds what other places tell.
     public func startAtPrincipalComponents(_ components: BandComponents) {
         require(configuration.encoderWidth == nil, "WaLLoC.startAtPrincipalComponents: only for the 1 × 1 encoder")
         require(components.directions.shape == [configuration.latentChannels, configuration.bandCount], "WaLLoC.startAtPrincipalComponents: components \(components.directions.shape)")
@@ -43,11 +44,56 @@ extension WaLLoC {
             guard let weight = parameters["weight"], let bias = parameters["bias"] else { return }
             weight.copyInPlace(from: (components.directions * factor).reshaped(weight.shape))
             bias.copyInPlace(from: components.directions.matmul(components.mean) * -factor)
+            // Far above what is carried, so that the norm of a group is nearly the constants' alone.
+            (decoder as? ImageLatentDecoder)?.startLinear(components.directions.transposed() / factor, bias: components.mean, constant: 8 * compander.scale)
         }
     }
 
     /// From bands to what is compressed.
     func projectionFactor(_ components: BandComponents) -> Double { compander.scale / Swift.max(components.deviations[0].item(), 1e-9) }
+}
+
+extension ImageLatentDecoder {
+    /// Makes the decoder a matrix, though its last layers normalise and bend.
+    ///
+    /// Groups of channels carry latents x in pairs (x, −x) beside a pair of constants (K, −K): the mean of such a group is 0 and its norm K·√(2/g)
+    /// for g channels, whatever the latents are, as long as K is far above them. And silu(a) − silu(−a) = a. All other channels begin as
+    /// always but for the last layers of what is added, which begin at 0.
+    ///
+    /// Does nothing if the groups have no room for all latents: at most ⌊g/2 − 1⌋ fit into each.
+    /// - Parameters:
+    ///   - matrix: shape [bands, latents].
+    ///   - bias: shape [bands].
+    func startLinear(_ matrix: Tensor, bias: Tensor, constant: Double) {
+        let groups = WaLLoCConfiguration.groupCount, size = norm.channels / groups, room = size / 2 - 1
+        guard room > 0, matrix.size(1) <= groups * room else { return }
+        for block in blocks + middle.resnets { block.conv2.zero() }
+        middle.attention.output.weight.zeroInPlace()
+        middle.attention.output.bias?.zeroInPlace()
+        last.zero()
+        last.bias?.copyInPlace(from: bias)
+        for latent in 0..<matrix.size(1) {
+            let group = latent / room * size, pair = group + 2 * (latent % room)
+            if latent % room == 0 {
+                for channel in group..<group + size {
+                    first.weight[channel].zeroInPlace()
+                    first.bias?[channel].zeroInPlace()
+                }
+                for (channel, sign) in [(group + size - 2, 1.0), (group + size - 1, -1.0)] { first.bias?[channel].fillInPlace(sign * constant) }
+            }
+            for (channel, sign) in [(pair, 1.0), (pair + 1, -1.0)] {
+                first.weight[channel, latent, 1, 1].fillInPlace(sign)
+                last.weight[.all, channel, 1, 1].copyInPlace(from: matrix[.all, latent] * (sign * constant * (2 / Double(size)).squareRoot()))
+            }
+        }
+    }
+}
+
+extension Conv2d {
+    fileprivate func zero() {
+        weight.zeroInPlace()
+        bias?.zeroInPlace()
+    }
 }
 
 /// The codec that is left when the decoder is linear, too: a projection on principal components, rounded in the same way. What WaLLoC's

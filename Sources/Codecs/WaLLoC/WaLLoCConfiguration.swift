@@ -21,7 +21,7 @@ public struct WaLLoCConfiguration: Codable, Sendable, Equatable {
     /// Bits of each of these numbers, 2 to 8.
     public var bits = 8
     /// Nd: channels of the decoder. For sound they are rounded down to a multiple of `latentChannels`.
-    public var decoderWidth = 64
+    public var decoderWidth = 128
     /// Ne: channels of a deep encoder; nil for a single 1 × 1 convolution, which is what makes the codec cheap.
     public var encoderWidth: Int?
     /// Taps of a filter on decoded sound; nil for none. Released codecs have 129.

@@ -45,7 +45,7 @@ package struct WaLLoCSetting: Sendable, Equatable {
         (cell.codec.channels, cell.codec.latentChannels, cell.codec.decoderWidth) = (1, 4, 32)
         switch scale {
         case .small:
-            (photo.cropSize, photo.steps, photo.learningRate) = (64, 1_500, 1e-3)
+            (photo.steps, photo.learningRate, photo.batchSize) = (1_500, 1e-3, 8)
             (cell.cropSize, cell.steps, cell.learningRate) = (64, 500, 1e-3)
             (testSide, largestSide, labelledLimit, linearEpochs, convolutionalEpochs) = (512, 1_024, nil, 12, 12)
         case .full:

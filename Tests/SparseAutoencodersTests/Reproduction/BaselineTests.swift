@@ -1,3 +1,4 @@
+import CondenseTesting
 import Experiments
 import Foundation
 import SparseAutoencoders

@@ -1,3 +1,4 @@
+import CondenseTesting
 import Experiments
 import SparseAutoencoders
 import Testing
