@@ -5,11 +5,14 @@ import SparseAutoencoders
 
 struct SAEProbeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "probe", abstract: "Measure how well a few features tell classes of labelled text apart.",
+        commandName: "probe", abstract: "Measure how well a few features tell classes of labelled text apart, and can be taken away alone.",
         discussion: """
             k-sparse probing as in SAEBench: for each class, the k features whose means over texts differ most from those of other
             classes, a logistic regression on them, accuracy on texts that were held back (0.5 is chance). Beside it: probes on k
             coordinates of the activations, on all features and on whole activations.
+
+            Targeted probe perturbation (TPP) as in SAEBench: the features that add most to a class's probe are taken out of the
+            activations; by how much its accuracy falls (intended), and that of the other classes (unintended).
 
             Examples:
               condense sae probe runs/sae
@@ -24,13 +27,23 @@ struct SAEProbeCommand: ParsableCommand {
     @Option(name: .customLong("k"), help: "Number of features of a probe; may be repeated (default: 1, 2 and 5).")
     var k: [Int] = []
 
+    @Option(help: "Number of features to take away; may be repeated (default: 2, 5, 10, 20, 50, 100 and 500).")
+    var ablate: [Int] = []
+
     @OptionGroup var probing: ProbingOptions
 
     @OptionGroup(title: "Computation") var compute: ComputeOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
     func validate() throws {
-        if let wrong = k.first(where: { $0 < 1 }) { throw ValidationError("--k must be positive, found \(wrong)") }
+        for (name, values) in [("--k", k), ("--ablate", ablate)] {
+            if let wrong = values.first(where: { $0 < 1 }) { throw ValidationError("\(name) must be positive, found \(wrong)") }
+        }
+    }
+
+    private struct Result: Encodable {
+        var sparseProbing: SparseProbing
+        var targetedPerturbation: TargetedProbePerturbation
     }
 
     func run() throws {
@@ -40,6 +53,10 @@ struct SAEProbeCommand: ParsableCommand {
         let k = k.isEmpty ? SparseProbing.usualK.filter { $0 <= largest } : k
         if let wrong = k.first(where: { $0 > largest }) {
             throw CommandError("--k must be at most \(largest), the smaller of features and width of the activations; found \(wrong)")
+        }
+        let counts = ablate.isEmpty ? TargetedProbePerturbation.usualCounts.filter { $0 <= sae.dictionarySize } : ablate
+        if let wrong = counts.first(where: { $0 > sae.dictionarySize }) {
+            throw CommandError("--ablate must be at most the autoencoder's \(sae.dictionarySize) features, found \(wrong)")
         }
         let (name, hook) = try autoencoder.origin(of: sae, model: probing.languageModel, hook: probing.hook, option: "--language-model")
         let progress = output.progress()
@@ -54,11 +71,25 @@ struct SAEProbeCommand: ParsableCommand {
             func features(_ examples: [LabelledTexts.Example]) throws -> TextFeatures {
                 try TextFeatures(of: examples, dictionary: sae, model: model, hook: hook, progress: progress, cancellation: cancellation)
             }
-            return SparseProbing(
-                classes: texts.classes, training: try features(texts.training), test: try features(texts.test), k: k, seed: settings.seed)
+            let training = try features(texts.training), test = try features(texts.test)
+            return Result(
+                sparseProbing: SparseProbing(classes: texts.classes, training: training, test: test, k: k, seed: settings.seed),
+                targetedPerturbation: TargetedProbePerturbation(
+                    classes: texts.classes, training: training, test: test, atoms: sae.decoderDirections, counts: counts, seed: settings.seed))
         }
         if output.json { return try Terminal.printJSON(result) }
-        Terminal.print(table(result).text(width: Terminal.width))
+        Terminal.print(table(result.sparseProbing).text(width: Terminal.width))
+        Terminal.print("")
+        Terminal.print(table(result.targetedPerturbation).text(width: Terminal.width))
+    }
+
+    private func table(_ perturbation: TargetedProbePerturbation) -> TextTable {
+        let rows = perturbation.mean.map { effect in
+            ["\(effect.count)"] + [effect.intended, effect.unintended, effect.score].map { formatNumber($0, digits: 3) }
+        }
+        return TextTable(
+            header: ["features taken away", "fall of the class's accuracy", "of the others'", "TPP score"], rows: rows,
+            alignment: Array(repeating: .right, count: 4))
     }
 
     private func table(_ probing: SparseProbing) -> TextTable {

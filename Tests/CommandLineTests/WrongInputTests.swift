@@ -39,6 +39,7 @@ import Testing
         Case(command: "sae eval garbage --store garbage --held-out 2", says: ["--held-out"]),
         Case(command: "sae features none --store none", says: ["none"]),
         Case(command: "sae probe none", says: ["none"]),
+        Case(command: "sae probe none --ablate 0", says: ["--ablate must be positive"]),
         Case(command: "sae probe none --training 0", says: ["--training must be positive"]),
         Case(command: "sae absorption none --test 0", says: ["--test must be positive"]),
         Case(command: "sae steer none --feature 3 --prompt x", says: ["--maximum"]),

@@ -53,7 +53,7 @@ public struct SparseProbing: Codable, Sendable, Equatable {
         let k = Set(k).sorted()
         let generator = RandomGenerator(seed: seed)
         self.classes = classes.indices.map { index in
-            let learning = Self.balanced(training.labels, index, generator), held = Self.balanced(test.labels, index, generator)
+            let learning = BalancedTexts(training.labels, index, generator), held = BalancedTexts(test.labels, index, generator)
             func probes(_ part: (TextFeatures) -> Tensor) -> (whole: Double, sparse: [Double], features: [Int]) {
                 let rows = part(training).gathered(indices: learning.rows), testRows = part(test).gathered(indices: held.rows)
                 let order = Self.byDifferenceOfMeans(rows, learning.isPositive, count: k[k.count - 1])
@@ -75,21 +75,10 @@ public struct SparseProbing: Codable, Sendable, Equatable {
         mean = Accuracies(meanOf: self.classes.map(\.accuracies))
     }
 
-    /// All rows of a class and as many of the others, drawn without repetition.
-    private static func balanced(_ labels: [Int], _ label: Int, _ generator: RandomGenerator) -> (rows: Tensor, isPositive: Tensor) {
-        let positive = labels.indices.filter { labels[$0] == label }
-        let others = labels.indices.filter { labels[$0] != label }
-        let order = Tensor.permutation(others.count, generator: generator).scalars(as: Int.self)
-        let negative = order.prefix(positive.count).map { others[$0] }
-        let marks = Array(repeating: 1.0, count: positive.count) + Array(repeating: 0, count: negative.count)
-        return (Tensor(positive + negative), Tensor(marks) .> 0)
-    }
-
     /// Columns by falling |mean of the positive rows − mean of the others|.
     static func byDifferenceOfMeans(_ rows: Tensor, _ isPositive: Tensor, count: Int) -> Tensor {
-        let positive = rows.gathered(indices: isPositive.nonzeroIndices().reshaped([-1])).mean(axis: 0)
-        let negative = rows.gathered(indices: isPositive.logicalNot().nonzeroIndices().reshaped([-1])).mean(axis: 0)
-        return (positive - negative).abs().topK(count).indices
+        let (positive, others) = BalancedTexts.means(rows, isPositive)
+        return (positive - others).abs().topK(count).indices
     }
 }
 

@@ -55,6 +55,34 @@ import Torch
         #expect(again == probing)
     }
 
+    /// What is computed from scores is what probes say of activations from which the features were really taken; with signed codes too.
+    @Test(arguments: [1.0, -1]) func perturbationTakesFeaturesAway(_ sign: Double) {
+        let atoms = normal([10, 8], seed: 1) * sign
+        func texts(_ perClass: Int, seed: UInt64) -> TextFeatures {
+            let labels = (0..<2 * perClass).map { $0 % 2 }
+            let codes = normal([labels.count, 10], seed: seed).abs() * 0.5
+            for (row, label) in labels.enumerated() { codes[row, 3 * label].addInPlace(2) }
+            return TextFeatures(activations: (codes * sign).matmul(atoms) + normal([8], seed: 9), codes: codes * sign, labels: labels)
+        }
+        let training = texts(60, seed: 5), test = texts(40, seed: 6)
+        let result = TargetedProbePerturbation(classes: ["a", "b"], training: training, test: test, atoms: atoms, counts: [3, 1], seed: 3)
+        #expect(result.mean.map(\.count) == [1, 3])
+        let isFirst = [Tensor(training.labels), Tensor(test.labels)].map { $0.equals(0) }
+        let probes = [isFirst[0], isFirst[0].logicalNot()].map { LogisticProbe(training.activations, isPositive: $0) }
+        let targets = [isFirst[1], isFirst[1].logicalNot()]
+        for (index, found) in result.classes.enumerated() {
+            let before = probes.indices.map { probes[$0].accuracy(test.activations, isPositive: targets[$0]) }
+            #expect(found.features[0] == 3 * index && found.accuracy == before[index] && found.accuracy > 0.9)
+            for effect in found.effects {
+                let taken = Tensor(Array(found.features.prefix(effect.count)))
+                let rest = test.activations - test.codes.gathered(indices: taken, axis: 1).matmul(atoms.gathered(indices: taken))
+                let falls = probes.indices.map { before[$0] - probes[$0].accuracy(rest, isPositive: targets[$0]) }
+                #expect(abs(effect.intended - falls[index]) < 0.02 && abs(effect.unintended - falls[1 - index]) < 0.02, "\(effect) \(falls)")
+            }
+        }
+        #expect(abs(result.mean[1].score - (result.classes[0].effects[1].score + result.classes[1].effects[1].score) / 2) < 1e-12)
+    }
+
     @Test func noiseIsToldApartByChance() {
         func noise(_ seed: UInt64) -> TextFeatures {
             TextFeatures(
