@@ -70,7 +70,7 @@ extension HyperpriorExperiment {
         let surpluses = outcomes.map(\.surplus)
         return .init(
             claim: "Files are as long as the likelihoods say: at most 1 % longer, streams' ends included", paperFigure: "implied; not measured",
-            measured: "\(Spread(surpluses.map { $0 * 100 }).formatted()) % longer", verdict: surpluses.allSatisfy { Swift.abs($0) <= 0.01 } ? .holds : .contradicted)
+            measured: "\(Spread(surpluses.map { $0 * 100 }).formatted()) % longer", verdict: surpluses.allSatisfy { $0 <= 0.01 } ? .holds : .contradicted)
     }
 
     // MARK: Evidence
