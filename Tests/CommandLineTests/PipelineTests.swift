@@ -61,11 +61,14 @@ import Testing
         let index = try #require(records[0]["feature_index"] as? Int)
 
         let probed = try program.run(
-            "sae", "probe", "runs/topK", "--data", "tweet-sentiment", "--training", "8", "--test", "4", "--k", "2", "--quiet", "--json")
+            "sae", "probe", "runs/topK", "--data", "tweet-sentiment", "--training", "8", "--test", "4", "--k", "2", "--ablate", "50", "--quiet", "--json")
         Self.expectSuccess(probed)
-        let classes = try #require(try Self.object(probed.output)["classes"] as? [[String: Any]])
-        #expect(classes.map { $0["name"] as? String } == ["negative", "neutral", "positive"])
-        #expect(classes.allSatisfy { ($0["features"] as? [Int])?.count == 2 })
+        for (measure, featureCount) in [("sparseProbing", 2), ("targetedPerturbation", 50)] {
+            let found = try #require(try Self.object(probed.output)[measure] as? [String: Any])
+            let classes = try #require(found["classes"] as? [[String: Any]])
+            #expect(classes.map { $0["name"] as? String } == ["negative", "neutral", "positive"])
+            #expect(classes.allSatisfy { (1...featureCount).contains(($0["features"] as? [Int])?.count ?? 0) })
+        }
         let absorbed = try program.run("sae", "absorption", "runs/topK", "--training", "8", "--test", "4", "--quiet", "--json")
         Self.expectSuccess(absorbed)
         let letters = try #require(try Self.object(absorbed.output)["classes"] as? [[String: Any]])
