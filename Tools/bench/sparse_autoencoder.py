@@ -95,6 +95,14 @@ def seconds() -> float:
     return time.perf_counter() - start
 
 
+def peak_megabytes() -> int:
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1_000_000
+    # Linux counts the memory of the process that started this one among its own resources, but not here.
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 // 1_000_000 for line in status if line.startswith("VmHWM:"))
+
+
 def answer(value) -> None:
     print(value, file=answers, flush=True)
 
@@ -102,4 +110,4 @@ def answer(value) -> None:
 seconds()
 answer(f"ready {package} {version(package)}, torch {torch.__version__}")
 for line in sys.stdin:
-    answer(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) // 1_000_000 if line.strip() == "peak" else seconds())
+    answer(peak_megabytes() if line.strip() == "peak" else seconds())
