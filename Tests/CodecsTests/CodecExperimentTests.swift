@@ -8,27 +8,19 @@ import Torch
 
 /// The whole experiments at the size of seconds.
 @Suite struct CodecExperimentTests {
-    /// Smooth pictures with edges.
-    private static func picture(_ seed: UInt64, height: Int, width: Int) -> Tensor {
-        let generator = RandomGenerator(seed: seed)
-        let coarse = Tensor.uniform([1, 3, 6, 6], generator: generator).resizedBilinear(height: height, width: width)
-        let edges = (Tensor.uniform([1, 1, 4, 4], generator: generator).resizedNearest(height: height, width: width) .> 0.5).to(dtype: .float32)
-        return ((coarse * 0.7 + edges * 0.3) * 255).rounded()[0] / 255
-    }
-
     @Test func hyperprior() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "pictures-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
         for (name, seed) in [("test", 11), ("others", 12)] as [(String, UInt64)] {
             let part = folder.appending(path: name)
             try FileManager.default.createDirectory(at: part, withIntermediateDirectories: true)
-            try Image(pixels: Self.picture(seed, height: 200, width: 192)).write(part.appending(path: "a.png").path)
+            try Image(pixels: smoothPicture(seed, height: 200, width: 192)).write(part.appending(path: "a.png").path)
         }
         var setting = HyperpriorSetting(.small)
         (setting.channels, setting.latentChannels, setting.cropSize, setting.batchSize, setting.steps) = (4, 6, 64, 2, 20)
         setting.lambdas = [0.001, 0.1]
         let pictures = HyperpriorPictures(
-            training: (0..<3).map { Self.picture($0, height: 80, width: 96) }, test: try PictureSet(PictureSource(folder.appending(path: "test").path)),
+            training: (0..<3).map { smoothPicture($0, height: 80, width: 96) }, test: try PictureSet(PictureSource(folder.appending(path: "test").path)),
             others: try PictureSet(PictureSource(folder.appending(path: "others").path)))
         let reproduction = try withReproductionContext(of: Hyperprior.self) { try HyperpriorExperiment(setting, pictures, context: $0).run() }
         #expect(reproduction.rows.count == 6)
@@ -41,8 +33,8 @@ import Torch
         (setting.photo.cropSize, setting.photo.steps, setting.photo.batchSize, setting.photo.startSignals) = (32, 4, 4, 16)
         (setting.cell.cropSize, setting.cell.steps, setting.cell.batchSize, setting.cell.startSignals) = (32, 4, 4, 16)
         (setting.linearEpochs, setting.convolutionalEpochs) = (1, 1)
-        let crops = InMemoryCrops((0..<3).map { Self.picture($0, height: 80, width: 96) }, seed: 1)
-        let pictures = WaLLoCPictures(training: crops, trainingCount: 3, test: [Self.picture(7, height: 192, width: 192)], names: ["a"])
+        let crops = InMemoryCrops((0..<3).map { smoothPicture($0, height: 80, width: 96) }, seed: 1)
+        let pictures = WaLLoCPictures(training: crops, trainingCount: 3, test: [smoothPicture(7, height: 192, width: 192)], names: ["a"])
         let side = LabelledCells.side, count = 20
         let pixels = Tensor.uniform([count, side, side], generator: RandomGenerator(seed: 5)) * 255
         let cells = LabelledCells(pixels: pixels.to(dtype: .uint8), labels: (0..<count).map { $0 % 2 })

@@ -13,15 +13,8 @@ private func configuration(steps: Int = 12) -> WaLLoCTrainingConfiguration {
     return configuration
 }
 
-/// Smooth pictures with edges.
 private func crops() -> WaLLoCCrops {
-    let images = (0..<3).map { number in
-        let generator = RandomGenerator(seed: UInt64(number))
-        let coarse = Tensor.uniform([1, 3, 6, 6], generator: generator).resizedBilinear(height: 96, width: 80)
-        let edges = (Tensor.uniform([1, 1, 4, 4], generator: generator).resizedNearest(height: 96, width: 80) .> 0.5).to(dtype: .float32)
-        return (coarse * 0.7 + edges * 0.3)[0]
-    }
-    return WaLLoCCrops(InMemoryCrops(images, seed: 3), size: 32)
+    WaLLoCCrops(InMemoryCrops((0..<3).map { smoothPicture($0, height: 96, width: 80) }, seed: 3), size: 32)
 }
 
 @Suite struct WaLLoCTrainingTests {

@@ -25,11 +25,8 @@ struct PrunedNetworks {
         let network = try GraphNetwork(.vgg16(), generator: RandomGenerator(seed: 1)), bytes = 4 * network.parameterCount()
         var couplings = ChannelCouplings(axes: [], groups: []), cutCount = 0
         let analysis = try Timing.duration { couplings = try ChannelCouplings(of: network.graph) }
-        let units = couplings.groups.filter { $0.obstacle == nil }.flatMap { $0.units.enumerated().filter { $0.offset % 2 == 1 }.map(\.element) }
-        let cutting = try Timing.duration { cutCount = try network.cutting(Set(units), couplings: couplings).parameterCount() }
-        for (name, tensor) in network.stateDictionary where tensor.rank > 1 {
-            network.masks[name] = SparsityPattern.unstructured.mask(of: tensor, sparsity: 0.9)
-        }
+        let cutting = try Timing.duration { cutCount = try network.cutting(everySecondUnit(of: couplings), couplings: couplings).parameterCount() }
+        maskNineTenths(of: network)
         var record: ExportRecord?
         let export = try Timing.duration { record = try network.export(to: folder, mode: .packed) }
         let size = record.map { "\(formatCount($0.fileBytes)) bytes on disk, \(formatNumber(100 * Double($0.fileBytes) / Double(bytes), digits: 3)) % of dense" } ?? ""
@@ -40,15 +37,22 @@ struct PrunedNetworks {
         ]
     }
 
+    private static func everySecondUnit(of couplings: ChannelCouplings) -> Set<Int> {
+        Set(couplings.groups.filter { $0.obstacle == nil }.flatMap { $0.units.enumerated().filter { $0.offset % 2 == 1 }.map(\.element) })
+    }
+
+    private static func maskNineTenths(of network: GraphNetwork) {
+        for (name, tensor) in network.stateDictionary where tensor.rank > 1 {
+            network.masks[name] = SparsityPattern.unstructured.mask(of: tensor, sparsity: 0.9)
+        }
+    }
+
     private static func rows(_ name: String, _ graph: NetworkGraph, input: Tensor) throws -> [BenchmarkRow] {
         let network = try GraphNetwork(graph, generator: RandomGenerator(seed: 1))
         network.mode = .evaluation
         let couplings = try ChannelCouplings(of: graph)
-        let units = couplings.groups.filter { $0.obstacle == nil }.flatMap { $0.units.enumerated().filter { $0.offset % 2 == 1 }.map(\.element) }
-        let cut = try network.cutting(Set(units), couplings: couplings).foldingBatchNorms(), dense = network.foldingBatchNorms()
-        for (name, tensor) in network.stateDictionary where tensor.rank > 1 {
-            network.masks[name] = SparsityPattern.unstructured.mask(of: tensor, sparsity: 0.9)
-        }
+        let cut = try network.cutting(everySecondUnit(of: couplings), couplings: couplings).foldingBatchNorms(), dense = network.foldingBatchNorms()
+        maskNineTenths(of: network)
         let sparse = SparseNetwork(network.foldingBatchNorms(), measuredWith: input)
         let timings = try withoutGradients {
             try Timing.interleaved(repetitions: 21, [{ _ = dense(input) }, { _ = sparse(input) }, { _ = cut(input) }])

@@ -45,10 +45,7 @@ extension SparsityPattern {
     private static func blocks(_ sizes: Tensor, _ rows: Int, _ columns: Int, _ sparsity: Double) -> Tensor {
         require(rows > 0 && columns > 0, "SparsityPattern: blocks must have rows and columns, found \(rows) × \(columns).")
         let (height, width) = (sizes.size(0), sizes.size(1)), down = (height + rows - 1) / rows, across = (width + columns - 1) / columns
-        func sums(_ matrix: Tensor) -> Tensor {
-            matrix.padded([0, across * columns - width, 0, down * rows - height], mode: .constant(0)).reshaped([down, rows, across, columns])
-                .sum(axes: [1, 3])
-        }
+        func sums(_ matrix: Tensor) -> Tensor { matrix.blocks(rows: rows, columns: columns).sum(axes: [2, 3]) }
         let means = sums(sizes) / sums(Tensor.ones(like: sizes)), kept = largest(means.flattened(), sparsity).reshaped([down, 1, across, 1])
         return kept.expanded(to: [down, rows, across, columns]).reshaped([down * rows, across * columns])[..<height, ..<width].contiguous()
     }
