@@ -8,8 +8,7 @@ demo: build
 	.build/release/condense demo
 
 test: bootstrap
-	swift build -c release --build-tests
-	swift test -c release --skip-build
+	Tools/test
 
 build: bootstrap
 	swift build -c release

@@ -138,7 +138,7 @@ import Testing
         #expect(special["perDialogue"] as? Double ?? 0 > 0)
     }
 
-    @Test func interruptedTrainingContinuesToTheSameBits() async throws {
+    @Test func interruptedTrainingContinuesToTheSameBits() throws {
         let program = try CondenseProgram()
         Self.expectSuccess(try program.run(Self.collect + ["store", "--quiet"]))
         let train = Self.train + ["--k", "8", "--steps", "400", "--quiet"]
@@ -146,7 +146,7 @@ import Testing
 
         let interrupted = try program.start(train + ["--out", "interrupted"])
         let metrics = program.url("interrupted/metrics.jsonl")
-        #expect(try await interrupted.wait { ((try? Data(contentsOf: metrics))?.count ?? 0) > 1_000 }, "the training was over too soon")
+        #expect(interrupted.wait { ((try? Data(contentsOf: metrics))?.count ?? 0) > 1_000 }, "the training was over too soon")
         interrupted.send(SIGINT)
         let stopped = try interrupted.outcome()
         #expect(stopped.status == 130)
@@ -160,13 +160,13 @@ import Testing
         #expect(try program.run("runs", "list").output.contains("finished"))
     }
 
-    @Test func killedCollectingContinuesToTheSameBytes() async throws {
+    @Test func killedCollectingContinuesToTheSameBytes() throws {
         let program = try CondenseProgram()
         Self.expectSuccess(try program.run(Self.collect + ["whole", "--quiet"]))
 
         let killed = try program.start(Self.collect + ["killed", "--quiet"])
         let shards = { (try? FileManager.default.contentsOfDirectory(atPath: program.url("killed").path).count { $0.hasSuffix(".safetensors") }) ?? 0 }
-        #expect(try await killed.wait { shards() > 0 }, "collecting was over too soon")
+        #expect(killed.wait { shards() > 0 }, "collecting was over too soon")
         killed.send(SIGKILL)
         #expect(try killed.outcome().status == 128 + SIGKILL)
         // Nothing is overwritten without being asked to, and a store in the making is not trained on.
