@@ -103,4 +103,18 @@ import Torch
         #expect(first == (0..<100).shuffled(using: &b))
         #expect(first.sorted() == Array(0..<100) && first != Array(0..<100))
     }
+
+    /// The same bits whether or not the weight has gradients, with any number of axes in front.
+    @Test func linearIsOneProduct() {
+        let random = RandomGenerator(seed: 6)
+        let x = Tensor.normal([2, 3, 7, 12], generator: random), weight = Tensor.normal([20, 12], generator: random)
+        let learned = weight.cloned().requiringGrad()
+        for input in [x, x[0], x.transposed(1, 2)] {
+            let product = input.linear(weight: weight), rows = input.reshaped([-1, 12]).linear(weight: weight)
+            #expect(product.isEqual(to: rows.reshaped(input.shape.dropLast() + [20])))
+            #expect(product.isEqual(to: withoutGradients { input.linear(weight: learned) }))
+        }
+        #expect(Tensor.zeros([2, 0, 12]).linear(weight: weight).shape == [2, 0, 20])
+        #expect(Tensor.zeros([2, 3, 12]).linear(weight: weight, bias: Tensor.ones([20])).mean().item() == 1)
+    }
 }

@@ -21,7 +21,13 @@ extension Tensor {
     /// Matrix product, batched over leading axes with broadcasting.
     public func matmul(_ other: Tensor) -> Tensor { Operator.matmul(self, other) }
     /// self · weightᵀ + bias; weight is [out, in], as PyTorch's `linear`.
-    public func linear(weight: Tensor, bias: Tensor? = nil) -> Tensor { Operator.linear(self, weight, bias) }
+    public func linear(weight: Tensor, bias: Tensor? = nil) -> Tensor {
+        // ATen multiplies an input of more than two axes as one matrix or as a batch of them, by whether the weight has gradients, and the two
+        // round differently: a network would not compute in use what it computed in training.
+        guard rank > 2, weight.rank == 2 else { return Operator.linear(self, weight, bias) }
+        let rows = reshaped([shape.dropLast().reduce(1, *), size(-1)])
+        return Operator.linear(rows, weight, bias).reshaped(shape.dropLast() + [weight.size(0)])
+    }
     /// beta·self + alpha·(a · b) for matrices.
     public func addingMatmul(_ a: Tensor, _ b: Tensor, beta: Double = 1, alpha: Double = 1) -> Tensor { Operator.addmm(self, a, b, beta, alpha) }
     /// Overwrites this matrix with beta·self + alpha·(a · b).
