@@ -20,11 +20,11 @@ package struct AbsTopKExperiment {
 
     package func run() throws -> Reproduction {
         let jump = try jumpReLU()
-        var search = LearningRateSearch(comparison)
+        var search = LearningRateSearch()
         let outcomes = try comparison.run([
-            search.tuned(arm(Self.abs, SAEArchitecture(AbsTopKSettings(k: setting.k)))),
-            search.tuned(arm(Self.same, .topK(TopKSettings(k: setting.k)))),
-            search.tuned(arm(Self.double, .topK(TopKSettings(k: setting.k)), factor: 2)),
+            search.tuned(arm(Self.abs, SAEArchitecture(AbsTopKSettings(k: setting.k))), in: comparison),
+            search.tuned(arm(Self.same, .topK(TopKSettings(k: setting.k))), in: comparison),
+            search.tuned(arm(Self.double, .topK(TopKSettings(k: setting.k)), factor: 2), in: comparison),
             jump.chosen,
         ])
         let truth = try knownDictionary()

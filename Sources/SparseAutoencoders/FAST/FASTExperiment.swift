@@ -18,12 +18,14 @@ package struct FASTExperiment {
 
     package func run() throws -> FASTFindings {
         var findings = FASTFindings(setting: setting, data: data, seeds: context.seeds)
-        let coefficients = try DialoguePipeline.allCases.map { ($0, try l1Coefficient($0)) }
-        for (pipeline, coefficient) in coefficients { findings.l1Coefficients[pipeline] = coefficient }
+        var search = LearningRateSearch()
+        let choices = try DialoguePipeline.allCases.map { ($0, try Choice(of: $0, in: self, &search)) }
+        for (pipeline, choice) in choices { findings.l1Coefficients[pipeline] = choice.l1Coefficient }
+        findings.learningRates = search.evidence
         for seed in context.seeds {
-            for (pipeline, coefficient) in coefficients {
+            for (pipeline, choice) in choices {
                 let kinds = setting.ks.map(FASTFindings.Kind.topK) + [.relu]
-                let models = try train(kinds.map { architecture($0, coefficient) }, pipeline, seed: seed, task: "\(pipeline.rawValue), seed \(seed)")
+                let models = try train(kinds.map(choice.configuration), pipeline, seed: seed, task: "\(pipeline.rawValue), seed \(seed)")
                 for (kind, model) in zip(kinds, models) {
                     try context.cancellation.check()
                     let outcome = FASTFindings.Outcome(
@@ -42,19 +44,63 @@ package struct FASTExperiment {
         return findings
     }
 
-    private func architecture(_ kind: FASTFindings.Kind, _ l1Coefficient: Double) -> SAEArchitecture {
-        switch kind {
-        case .topK(let k): .topK(TopKSettings(k: k))
-        case .relu: .relu(ReLUSettings(l1Coefficient: l1Coefficient))
+    /// What is best for a pipeline on the validation dialogues: rates of both kinds, and the λ with which L0 is k.
+    private struct Choice {
+        private let setting: FASTSetting
+        private let topKRate: Double
+        private let reluRate: Double
+        let l1Coefficient: Double
+
+        init(of pipeline: DialoguePipeline, in experiment: FASTExperiment, _ search: inout LearningRateSearch) throws {
+            let setting = experiment.setting
+            func measured(_ configuration: SAETrainingConfiguration) throws -> DialogueMetrics {
+                let task = "\(pipeline.rawValue), learning rate \(formatNumber(configuration.effectiveLearningRate, digits: 2))"
+                let model = try experiment.train([configuration], pipeline, seed: experiment.context.seeds[0], task: task)[0]
+                return experiment.metrics(of: model, on: experiment.data.validation)
+            }
+            func rate(_ kind: String, _ architecture: SAEArchitecture, _ measure: (Double) throws -> DialogueMetrics) throws -> Double {
+                let field = setting.configuration(architecture, learningRate: nil).effectiveLearningRate
+                return try search.rate(for: "\(kind), \(pipeline.rawValue)", from: field) { rate in
+                    let metrics = try measure(rate)
+                    return (metrics.l0, metrics[.ordinary].perDialogue)
+                }
+            }
+            let topK = SAEArchitecture.topK(TopKSettings(k: setting.matchedK))
+            topKRate = try rate("TopK \(setting.matchedK)", topK) { try measured(setting.configuration(topK, learningRate: $0)) }
+
+            // Another rate wants another λ for the same L0.
+            var coefficients: [Double: Double] = [:], first = setting.firstL1Coefficient
+            func relu(_ coefficient: Double) -> SAEArchitecture { .relu(ReLUSettings(l1Coefficient: coefficient)) }
+            reluRate = try rate("ReLU + L1", relu(first)) { rate in
+                let found = try L1Search(
+                    k: setting.matchedK, first: first, runs: setting.searchRuns, tolerance: setting.tolerance,
+                    name: "\(pipeline.rawValue): ", progress: experiment.context.progress
+                ) { coefficient in
+                    let metrics = try measured(setting.configuration(relu(coefficient), learningRate: rate))
+                    return (metrics, metrics.l0)
+                }
+                (coefficients[rate], first) = (found.coefficient, found.coefficient)
+                return found.trained
+            }
+            guard let coefficient = coefficients[reluRate] else { preconditionFailure("a chosen rate has been tried") }
+            l1Coefficient = coefficient
+            self.setting = setting
+        }
+
+        func configuration(_ kind: FASTFindings.Kind) -> SAETrainingConfiguration {
+            switch kind {
+            case .topK(let k): setting.configuration(.topK(TopKSettings(k: k)), learningRate: topKRate)
+            case .relu: setting.configuration(.relu(ReLUSettings(l1Coefficient: l1Coefficient)), learningRate: reluRate)
+            }
         }
     }
 
     /// Models that share one pass over a pipeline's activations through the mixing buffer.
     private func train(
-        _ architectures: [SAEArchitecture], _ pipeline: DialoguePipeline, seed: UInt64, task: String
+        _ configurations: [SAETrainingConfiguration], _ pipeline: DialoguePipeline, seed: UInt64, task: String
     ) throws -> [SparseAutoencoder] {
         guard let part = data.training[pipeline] else { preconditionFailure("FASTExperiment: no activations of \(pipeline.rawValue)") }
-        let arms = architectures.enumerated().map { TrainingArm(setting.configuration($1), seed: seed, name: "\($0)") }
+        let arms = configurations.enumerated().map { TrainingArm($1, seed: seed, name: "\($0)") }
         return try trainSparseAutoencoders(
             arms, on: ShuffledActivations(part.store, rows: part.rows, seed: seed), task: task, progress: context.progress,
             cancellation: context.cancellation)
@@ -64,19 +110,6 @@ package struct FASTExperiment {
         let evaluation = DialogueEvaluation(of: model, special: data.special, maximumNorm: data.maximumNorm)
         for batch in batches { evaluation.add(batch) }
         return evaluation.metrics
-    }
-
-    /// Chooses λ for a pipeline so that L0 on the validation dialogues is k, by runs with the first seed.
-    private func l1Coefficient(_ pipeline: DialoguePipeline) throws -> Double {
-        let search = try L1Search(
-            k: setting.matchedK, first: setting.firstL1Coefficient, runs: setting.searchRuns, tolerance: setting.tolerance,
-            name: "\(pipeline.rawValue): ", progress: context.progress
-        ) { coefficient in
-            let model = try train(
-                [architecture(.relu, coefficient)], pipeline, seed: context.seeds[0], task: "\(pipeline.rawValue), search for λ")[0]
-            return (model, metrics(of: model, on: data.validation).l0)
-        }
-        return search.coefficient
     }
 
     /// How far the model's distributions move when the atom of a feature of special tokens is added everywhere, with rising strength.

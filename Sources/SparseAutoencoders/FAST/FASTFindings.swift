@@ -47,6 +47,8 @@ package struct FASTFindings {
     private let seeds: [UInt64]
     package var outcomes: [Outcome] = []
     var l1Coefficients: [DialoguePipeline: Double] = [:]
+    /// How they were chosen.
+    var learningRates: [ReportBlock] = []
     var specialShares: [DialoguePipeline: Double] = [:]
     var steering: SteeringCurve?
 
@@ -152,7 +154,7 @@ package struct FASTFindings {
                     + "attention sinks but in the columns named 'with sinks', which are the paper's measures."),
             .figure(groupFigure), .figure(frontFigure), .figure(compositionFigure),
             .details("The same, every token counting alike", [.table(table(weighting: \.perToken))]),
-        ]
+        ] + learningRates
     }
 
     private func table(weighting: @escaping (DialogueMetrics.GroupError) -> Double) -> Table {
@@ -216,7 +218,7 @@ package struct FASTFindings {
             control tokens and the words for roles, by their ids (\(data.special.ids.count) of them). \(setting.dictionarySize) features, \
             batches of \(setting.batchSize), \(setting.steps) steps through the mixing buffer; λ of ReLU + L1 was chosen for each pipeline \
             so that L0 on validation dialogues is \(setting.matchedK) (\(coefficients)). Unlike in the paper, attention sinks (norms above \
-            ten times the median) are not trained on, and learning rates and batches are those of the field's tables. Numbers are means ± \
+            ten times the median) are not trained on. Learning rates are chosen for each kind and pipeline on the validation dialogues (first seed). Numbers are means ± \
             standard deviations over \(seeds.count) seeds. The language model's weights carry 4-bit rounding; sizes are far below the \
             paper's, so directions are compared, not figures.
             """

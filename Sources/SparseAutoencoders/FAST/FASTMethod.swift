@@ -56,8 +56,10 @@ package struct FASTSetting: Sendable, Equatable {
     var matchedK: Int { ks.last ?? 32 }
 
     /// The settings of a model.
-    func configuration(_ architecture: SAEArchitecture) -> SAETrainingConfiguration {
+    /// - Parameter learningRate: nil for the field's.
+    func configuration(_ architecture: SAEArchitecture, learningRate: Double?) -> SAETrainingConfiguration {
         SAETrainingConfiguration(
-            architecture: architecture, dictionarySize: dictionarySize, batchSize: batchSize, steps: steps, deadAfterTokens: deadAfterTokens)
+            architecture: architecture, dictionarySize: dictionarySize, batchSize: batchSize, steps: steps, learningRate: learningRate,
+            deadAfterTokens: deadAfterTokens)
     }
 }

@@ -57,11 +57,11 @@ package struct FeatureChoiceExperiment {
     }
 
     package func run() throws -> FeatureChoiceFindings {
-        var search = LearningRateSearch(quickComparison)
+        var search = LearningRateSearch()
         let middle = setting.ks[setting.ks.count / 2]
         var rates: [Arm: Double] = [:]
         for kind in Arm.everywhere {
-            rates[kind] = try search.rate(for: arm(kind, k: middle)) { limitToBudget($0, k: middle) }
+            rates[kind] = try search.rate(for: arm(kind, k: middle), in: quickComparison) { limitToBudget($0, k: middle) }
         }
         var findings = FeatureChoiceFindings(setting: setting, data: comparison.data.description, learningRates: search.evidence)
         for k in setting.ks {

@@ -44,7 +44,7 @@ package struct GradientSetting: Sendable, Equatable {
     package init(_ scale: ReproductionScale) {
         switch scale {
         case .small:
-            (dictionarySize, ks, betas, learningRates) = (1_024, [8, 16, 32], [1, 3, 10, 30], [8e-4, 2.4e-3, 7.2e-3])
+            (dictionarySize, ks, betas, learningRates) = (1_024, [8, 16, 32], [1, 3, 10, 30, 100], [8e-4, 2.4e-3, 7.2e-3])
             (batchSize, steps, deadAfterTokens, steeredFeatures) = (512, 600, 50_000, 128)
         case .full:
             (activations.tokens, activations.testTokens) = (50_000_000, 200_000)

@@ -33,7 +33,7 @@ struct BudgetExperiment {
     }
 
     func run() throws -> BudgetFindings {
-        var search = LearningRateSearch(comparison)
+        var search = LearningRateSearch()
         let outcomes = try comparison.run(
             try BudgetFindings.Arm.allCases.map { arm in
                 let architecture: SAEArchitecture =
@@ -45,7 +45,8 @@ struct BudgetExperiment {
                 return try search.tuned(
                     Comparison.Arm(
                         arm.rawValue, architecture, dictionarySize: setting.dictionarySize, batchSize: setting.batchSize, steps: setting.steps,
-                        deadAfterTokens: setting.deadAfterTokens))
+                        deadAfterTokens: setting.deadAfterTokens),
+                    in: comparison)
             })
         var uses: [Use] = [], likenesses: [Likeness] = []
         let progress = comparison.context.progress

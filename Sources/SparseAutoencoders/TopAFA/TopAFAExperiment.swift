@@ -13,11 +13,11 @@ package struct TopAFAExperiment {
     }
 
     package func run() throws -> Reproduction {
-        var search = LearningRateSearch(comparison)
+        var search = LearningRateSearch()
         let outcomes = try comparison.run(
-            try search.tuned(setting.ks.map { arm(Self.topK($0), .topK(TopKSettings(k: $0))) })
-                + search.tuned(setting.batchKs.map { arm("BatchTopK, k = \($0)", SAEArchitecture(BatchTopKSettings(k: $0))) })
-                + search.tuned(setting.coefficients.map { arm(Self.afa($0), SAEArchitecture(TopAFASettings(afaCoefficient: $0))) }))
+            try search.tuned(setting.ks.map { arm(Self.topK($0), .topK(TopKSettings(k: $0))) }, in: comparison)
+                + search.tuned(setting.batchKs.map { arm("BatchTopK, k = \($0)", SAEArchitecture(BatchTopKSettings(k: $0))) }, in: comparison)
+                + search.tuned(setting.coefficients.map { arm(Self.afa($0), SAEArchitecture(TopAFASettings(afaCoefficient: $0))) }, in: comparison))
         var norms: [String: [NormAgreement]] = [:]
         for outcome in outcomes.all {
             norms[outcome.arm, default: []].append(NormAgreement(of: outcome.model, on: comparison.data.test))

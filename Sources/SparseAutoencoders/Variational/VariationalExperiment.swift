@@ -2,8 +2,8 @@ package import Experiments
 internal import Foundation
 internal import Torch
 
-/// TopK against variational models with and without noise, with everything else equal: start, projection of gradients, bias,
-/// learning rate and AuxK.
+/// TopK against variational models with and without noise, with everything else equal: start, projection of gradients, bias and AuxK, and
+/// each kind at its own best learning rate.
 package struct VariationalExperiment {
     private let setting: VariationalSetting
     private let comparison: Comparison
@@ -14,8 +14,9 @@ package struct VariationalExperiment {
     }
 
     package func run() throws -> Reproduction {
-        let arms = arms
-        var findings = VariationalFindings(setting: setting, data: comparison.data.description, arms: arms)
+        var search = LearningRateSearch()
+        let arms = try tunedArms(&search)
+        var findings = VariationalFindings(setting: setting, data: comparison.data.description, arms: arms, learningRates: search.evidence)
         for seed in comparison.context.seeds {
             for arm in arms.all {
                 let trained = try comparison.train(arm, seed: seed)
@@ -41,20 +42,25 @@ package struct VariationalExperiment {
             SAEArchitecture(VariationalSettings(k: setting.k, initialLogVariance: logVariance, klCoefficient: coefficient)))
     }
 
-    private var arms: Arms {
+    /// Arms that are held against each other because they differ in one thing have one rate: the two penalties, and all that draw noise.
+    private func tunedArms(_ search: inout LearningRateSearch) throws -> Arms {
         let (k, beta) = (setting.k, formatNumber(setting.penaltyCoefficient, digits: 1))
+        let penalties = try search.tuned(
+            [
+                arm("TopK + ½β‖μ‖², β \(beta)", SAEArchitecture(PenalizedTopKSettings(k: k, coefficient: setting.penaltyCoefficient))),
+                arm(
+                    "fixed variance, β \(beta)",
+                    SAEArchitecture(VariationalSettings(k: k, variance: .fixed, klCoefficient: setting.penaltyCoefficient))),
+            ], in: comparison)
+        let middle = try search.tuned(sampledArm(setting.middleLogVariance, setting.klCoefficient), in: comparison)
+        func noisy(_ logVariance: Double, _ coefficient: Double) -> Comparison.Arm {
+            sampledArm(logVariance, coefficient).learning(at: middle.configuration.learningRate)
+        }
         return Arms(
-            topK: arm("TopK", .topK(TopKSettings(k: k))),
-            penalty: arm(
-                "TopK + ½β‖μ‖², β \(beta)", SAEArchitecture(PenalizedTopKSettings(k: k, coefficient: setting.penaltyCoefficient))),
-            fixed: arm(
-                "fixed variance, β \(beta)",
-                SAEArchitecture(VariationalSettings(k: k, variance: .fixed, klCoefficient: setting.penaltyCoefficient))),
-            sampled: setting.logVariances.map { sampledArm($0, setting.klCoefficient) },
-            middle: sampledArm(setting.middleLogVariance, setting.klCoefficient),
-            withoutDivergence: sampledArm(setting.middleLogVariance, 0),
-            collapsed: sampledArm(setting.middleLogVariance, setting.largeCoefficient),
-            batch: arm("BatchTopK", SAEArchitecture(BatchTopKSettings(k: k))))
+            topK: try search.tuned(arm("TopK", .topK(TopKSettings(k: k))), in: comparison), penalty: penalties[0], fixed: penalties[1],
+            sampled: setting.logVariances.map { noisy($0, setting.klCoefficient) }, middle: middle,
+            withoutDivergence: noisy(setting.middleLogVariance, 0), collapsed: noisy(setting.middleLogVariance, setting.largeCoefficient),
+            batch: try search.tuned(arm("BatchTopK", SAEArchitecture(BatchTopKSettings(k: k))), in: comparison))
     }
 
     /// What is trained.

@@ -8,13 +8,16 @@ struct VariationalFindings {
     /// The activations and how they were cut.
     let data: String
     let arms: VariationalExperiment.Arms
+    /// How they were chosen.
+    let learningRates: [ReportBlock]
     private var outcomes = Outcomes([])
     private var noises: [(arm: String, seed: UInt64, noise: SelectionNoise)] = []
 
     private typealias Arm = Comparison.Arm
 
-    init(setting: VariationalSetting, data: String, arms: VariationalExperiment.Arms) {
+    init(setting: VariationalSetting, data: String, arms: VariationalExperiment.Arms, learningRates: [ReportBlock]) {
         self.setting = setting
+        self.learningRates = learningRates
         self.data = data
         self.arms = arms
     }
@@ -30,7 +33,7 @@ struct VariationalFindings {
             evidence: [
                 .heading("All arms"), .table(table), .figure(noiseFigure), .figure(frequencyFigure), .figure(deviationFigure),
                 .figure(cosineFigure),
-            ])
+            ] + learningRates)
     }
 
     // MARK: Figures of arms
@@ -211,11 +214,10 @@ struct VariationalFindings {
     }
 
     private var description: String {
-        let rate = TopKSettings().learningRate(dictionarySize: setting.dictionarySize)
         return """
             \(data) \(setting.dictionarySize) features, k = \(setting.k), batches of \(setting.batchSize), \(setting.steps) steps, the same \
-            start, activations, learning rate (\(formatNumber(rate, digits: 2))), projected gradients and AuxK for all arms of a seed; β rises \
-            over the first tenth. Explained variance (1 − FVU) is that of the mean, without noise, as in the paper; inputs have the mean \
+            start, activations, projected gradients and AuxK for all arms of a seed; β rises over the first tenth. \
+            \(LearningRateSearch.description) Explained variance (1 − FVU) is that of the mean, without noise, as in the paper; inputs have the mean \
             square norm 1 while training, and σ is in that scale. The weights of log σ² start at 0. Overlap is the mean Jaccard index of the \
             features that two draws select, margin the median step from the k-th largest mean to the next. Numbers are means ± standard deviations over \(outcomes.of(arms.topK.name).count) seeds. \
             The paper's figures are those of its authors' later analysis, which corrects the preprint; training there is 10,000 steps.

@@ -10,10 +10,10 @@ import Testing
         (setting.trainingRows, setting.testRows) = (4_000, 1_000)
         let data = BidirectionalTruth(setting, seed: 4).split
         try withReproductionContext(of: AbsTopK.self) { context in
-            var search = LearningRateSearch(Comparison(data, context: context))
+            var search = LearningRateSearch()
             let arm = Comparison.Arm(
                 "TopK", .topK(TopKSettings(k: 3)), dictionarySize: 64, batchSize: 128, steps: 60, deadAfterTokens: 2_000)
-            let tuned = try search.tuned(arm)
+            let tuned = try search.tuned(arm, in: Comparison(data, context: context))
             let table = try #require(search.evidence.lazy.compactMap { if case .table(let table) = $0 { table } else { nil } }.first)
             let rates = table.rows.map { Double($0[1].replacing(",", with: "")) ?? .nan }
             let errors = table.rows.map { Double($0[3].replacing(",", with: "")) ?? .nan }
