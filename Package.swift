@@ -100,7 +100,7 @@ let package = Package(
                 "Hyperprior/README.md",
                 "WaLLoC/README.md",
             ]),
-        library("ModelCompression", ["Torch", "TorchNN", "Networks", "Experiments"]),
+        library("ModelCompression", ["Torch", "TorchNN", "Networks", "Experiments", "Datasets", "Media"], exclude: ["GradualPruning/README.md", "PruningByExplaining/README.md"]),
         library(
             "Condense",
             [
@@ -111,7 +111,8 @@ let package = Package(
         .executableTarget(
             name: "CondenseCLI",
             dependencies: [
-                "Condense", "Torch", "Media", "Networks", "Experiments", "Datasets", "EntropyCoding", "Codecs", "SparseAutoencoders", "Suggestions", argumentParser, logging,
+                "Condense", "Torch", "Media", "Networks", "Experiments", "Datasets", "EntropyCoding", "Codecs", "ModelCompression", "SparseAutoencoders", "Suggestions", argumentParser,
+                logging,
             ],
             swiftSettings: swiftSettings),
 
@@ -124,7 +125,7 @@ let package = Package(
         tests("MediaTests", ["Media", "Torch"]),
         tests("NetworksTests", ["Torch", "Networks", "Datasets"]),
         tests("SparseAutoencodersTests", ["Torch", "TorchNN", "Experiments", "SparseAutoencoders"]),
-        tests("ModelCompressionTests", ["ModelCompression", "Networks", "Torch", "TorchNN"]),
+        tests("ModelCompressionTests", ["ModelCompression", "Networks", "Media", "Experiments", "Torch", "TorchNN"]),
         tests("CondenseTests", ["Condense", "Experiments"]),
         .testTarget(
             name: "DocumentationTests", dependencies: ["Condense", "CondenseTesting", "SparseAutoencoders", "Experiments", "Torch", "TorchNN"], swiftSettings: swiftSettings),

@@ -1,5 +1,6 @@
 import Codecs
 public import Experiments
+import ModelCompression
 import SparseAutoencoders
 internal import Suggestions
 
@@ -20,6 +21,8 @@ public enum Methods {
         GradientSAE.self,
         WaLLoCMethod.self,
         Hyperprior.self,
+        GradualPruning.self,
+        PruningByExplaining.self,
     ]
 
     /// The method with a name.

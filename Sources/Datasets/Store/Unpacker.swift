@@ -58,6 +58,13 @@ struct Unpacker {
         switch contents {
         case .files(let patterns):
             try take(patterns, from: tree, to: folder)
+        case .decompressed(let patterns):
+            try take(patterns, from: tree, to: folder)
+            for path in Files.regularFiles(below: folder) where path.hasSuffix(".gz") {
+                let packed = folder.appendingPathComponent(path)
+                try decompress(packed, to: packed.deletingPathExtension())
+                try Files.remove(packed)
+            }
         case .joined(let parts, let name):
             try join(parts, in: tree, to: folder.appendingPathComponent(name))
         case .joinedArchive(let parts, let patterns):
@@ -115,15 +122,19 @@ struct Unpacker {
         }
     }
 
+    private func decompress(_ file: URL, to plain: URL) throws(DataError) {
+        guard let gzip = Program("gzip", environment: environment) else {
+            throw .missingProgram(program: "gzip", item: item.name, advice: "install gzip and fetch again")
+        }
+        try succeed(gzip.run(["-d", "-c", file.path], in: plain.deletingLastPathComponent(), scratch: workplace.scratch, standardOutput: plain), file)
+    }
+
     private func layOutDictionary(_ compressed: URL, to folder: URL) throws(DataError) {
         guard Files.size(compressed) != nil else {
             throw .missingContent(item: item.name, content: "file \(compressed.lastPathComponent)")
         }
-        guard let gzip = Program("gzip", environment: environment) else {
-            throw .missingProgram(program: "gzip", item: item.name, advice: "install gzip and fetch again")
-        }
         let plain = workplace.scratch.appendingPathComponent("dictionary.txt")
-        try succeed(gzip.run(["-d", "-c", compressed.path], in: folder, scratch: workplace.scratch, standardOutput: plain), compressed)
+        try decompress(compressed, to: plain)
         var writer = try DocumentWriter(folder.appendingPathComponent("documents.jsonl"))
         var entries = DictionaryEntries(source: item.name)
         let lines = try RecordReader(plain, format: .lines)

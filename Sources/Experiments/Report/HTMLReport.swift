@@ -1,4 +1,5 @@
-import Foundation
+public import Foundation
+internal import Torch
 
 /// Sets a report as one HTML file that needs nothing else: no network, no other files.
 public struct HTMLReport: Sendable {
@@ -246,4 +247,13 @@ struct HTMLBody {
         if let caption = image.caption { html += "<figcaption>\(caption.escapedForHTML)</figcaption>" }
         html += "</figure>\n"
     }
+}
+
+/// Writes a report as a page of its own, outside a run; the file appears complete or not at all.
+///
+/// - Throws: `FileAccessError` when the disk is full or the folder is not writable.
+public func writePage(_ report: Report, plotlyScript: String? = nil, to url: URL) throws {
+    let file = try AtomicFile(path: url.path(percentEncoded: false))
+    try Data(HTMLReport(report, plotlyScript: plotlyScript).html().utf8).withUnsafeBytes { try file.write($0) }
+    try file.commit()
 }

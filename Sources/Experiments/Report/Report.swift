@@ -72,6 +72,7 @@ public struct Table: Codable, Sendable, Equatable {
     public struct Column: Codable, Sendable, Equatable {
         enum Kind: Codable { case text, number }
         public var title: String
+        package var isNumber: Bool { kind == .number }
         var kind: Kind
 
         /// Left-aligned; cells that are the words of a ``Verdict`` are set as coloured marks.

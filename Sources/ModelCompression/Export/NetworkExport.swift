@@ -1,6 +1,6 @@
 internal import Foundation
 public import Networks
-internal import Torch
+package import Torch
 internal import TorchNN
 
 extension GraphNetwork {
@@ -59,7 +59,7 @@ extension GraphNetwork {
         try SafetensorsWriter.write(items, metadata: ["format": "pt"], to: weightsPath)
         try AtomicFile.write(json: ExportConfiguration(of: graph, dtype: namedParameters().first?.tensor.dtype ?? .float32), to: "\(folder)/\(ExportedNetwork.configurationFile)")
 
-        let input = parityInput(), device = namedParameters().first?.tensor.device ?? .cpu
+        let input = exampleInput(batch: 2), device = namedParameters().first?.tensor.device ?? .cpu
         let output = evaluating { withoutGradients { self(input.to(device: device)) } }
         try SafetensorsWriter.write(["input": input, "output": output], metadata: ["format": "pt"], to: "\(folder)/\(ExportedNetwork.parityFile)")
         var cuts: [CutAxis] = []
@@ -78,16 +78,16 @@ extension GraphNetwork {
         return record
     }
 
-    /// Two examples: numbers from a normal distribution, or ids of the vocabulary.
-    private func parityInput() -> Tensor {
+    /// Made-up examples: numbers from a normal distribution, or ids of the vocabulary; always the same.
+    package func exampleInput(batch: Int) -> Tensor {
         let random = RandomGenerator(seed: 0)
         guard case .input(let shape) = graph.nodes[graph.input].operation else { preconditionFailure("a graph begins with its input") }
         let sizes = graph.nodes.compactMap { node in
             if case .embedding(let count, _) = node.operation, node.inputs == [graph.input] { count } else { nil }
         }
         let dtype = namedParameters().first?.tensor.dtype ?? .float32
-        if let words = sizes.min() { return Tensor.integers(in: 0..<words, [2] + shape, generator: random) }
-        return Tensor.normal([2] + shape, generator: random).to(dtype: dtype)
+        if let words = sizes.min() { return Tensor.integers(in: 0..<words, [batch] + shape, generator: random) }
+        return Tensor.normal([batch] + shape, generator: random).to(dtype: dtype)
     }
 }
 

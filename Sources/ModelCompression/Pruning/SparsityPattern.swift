@@ -22,32 +22,41 @@ extension SparsityPattern {
     public func mask(of weight: Tensor, sparsity: Double) -> Tensor {
         require(sparsity >= 0 && sparsity < 1, "SparsityPattern: the sparsity must be at least 0 and less than 1, found \(sparsity).")
         return withoutGradients {
-            // Magnitudes of half-precision weights are compared as they are: float32 has them all.
-            let sizes = weight.detached().to(dtype: weight.dtype == .float64 ? .float64 : .float32).abs()
-            let mask =
-                switch self {
-                case .unstructured: Self.largest(sizes.flattened(), sparsity).reshaped(weight.shape)
-                case .blocks(let rows, let columns): Self.blocks(sizes.reshaped([weight.size(0), -1]), rows, columns, sparsity).reshaped(weight.shape)
-                case .kept(let kept, let group): Self.groups(sizes.reshaped([weight.size(0), -1]), kept, group).reshaped(weight.shape)
-                }
-            return mask.to(dtype: weight.dtype)
+            if case .kept(let kept, let group) = self { return Self.groups(Self.sizes(of: weight), kept, group).reshaped(weight.shape).to(dtype: weight.dtype) }
+            return mask(like: weight, ofUnits: Self.largest(unitSizes(of: weight), sparsity))
         }
     }
 
-    /// 1 for the largest of some numbers [n].
-    private static func largest(_ sizes: Tensor, _ sparsity: Double) -> Tensor {
+    /// 1 for the largest of some numbers [n], exactly as many as the nearest whole number to n·(1 − sparsity); of equal ones the first.
+    static func largest(_ sizes: Tensor, _ sparsity: Double) -> Tensor {
         let count = Int((Double(sizes.elementCount) * (1 - sparsity)).rounded())
         let order = sizes.argsort(descending: true)
         return Tensor.zeros(sizes.shape, dtype: sizes.dtype, device: sizes.device).scatteringElements(
             Tensor.ones([count], dtype: sizes.dtype, device: sizes.device), at: order.narrowed(axis: 0, from: 0, count: count), axis: 0)
     }
 
-    private static func blocks(_ sizes: Tensor, _ rows: Int, _ columns: Int, _ sparsity: Double) -> Tensor {
+    /// Magnitudes as a matrix; those of half-precision weights are compared as they are, float32 has them all.
+    private static func sizes(of weight: Tensor) -> Tensor {
+        weight.detached().to(dtype: weight.dtype == .float64 ? .float64 : .float32).abs().reshaped([weight.size(0), -1])
+    }
+
+    /// The magnitude of each weight or the mean of each block, [n]; not for weights that stay by number.
+    func unitSizes(of weight: Tensor) -> Tensor {
+        let sizes = Self.sizes(of: weight)
+        guard case .blocks(let rows, let columns) = self else { return sizes.flattened() }
         require(rows > 0 && columns > 0, "SparsityPattern: blocks must have rows and columns, found \(rows) × \(columns).")
-        let (height, width) = (sizes.size(0), sizes.size(1)), down = (height + rows - 1) / rows, across = (width + columns - 1) / columns
         func sums(_ matrix: Tensor) -> Tensor { matrix.blocks(rows: rows, columns: columns).sum(axes: [2, 3]) }
-        let means = sums(sizes) / sums(Tensor.ones(like: sizes)), kept = largest(means.flattened(), sparsity).reshaped([down, 1, across, 1])
-        return kept.expanded(to: [down, rows, across, columns]).reshaped([down * rows, across * columns])[..<height, ..<width].contiguous()
+        return (sums(sizes) / sums(Tensor.ones(like: sizes))).flattened()
+    }
+
+    /// 1 for the weights of units that stay.
+    /// - Parameter kept: 1 for units that stay and 0 for others, in the order of ``unitSizes(of:)``.
+    func mask(like weight: Tensor, ofUnits kept: Tensor) -> Tensor {
+        guard case .blocks(let rows, let columns) = self else { return kept.reshaped(weight.shape).to(dtype: weight.dtype) }
+        let height = weight.size(0), width = weight.elementCount / max(1, height)
+        let (down, across) = ((height + rows - 1) / rows, (width + columns - 1) / columns)
+        let blocks = kept.reshaped([down, 1, across, 1]).expanded(to: [down, rows, across, columns])
+        return blocks.reshaped([down * rows, across * columns])[..<height, ..<width].contiguous().reshaped(weight.shape).to(dtype: weight.dtype)
     }
 
     private static func groups(_ sizes: Tensor, _ kept: Int, _ group: Int) -> Tensor {

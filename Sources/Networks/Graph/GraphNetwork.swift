@@ -10,7 +10,7 @@ public final class GraphNetwork: Layer, ModeDependent {
     public var masks: [String: Tensor] = [:]
     /// By node; empty for those without or with another's.
     private let weights: [[String: Tensor]]
-    let generator: RandomGenerator
+    package let generator: RandomGenerator
     /// The place of the last node that reads each node; the output is read by nobody.
     private let lastUses: [Int]
 

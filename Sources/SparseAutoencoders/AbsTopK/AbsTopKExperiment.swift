@@ -20,7 +20,7 @@ package struct AbsTopKExperiment {
 
     package func run() throws -> Reproduction {
         let jump = try jumpReLU()
-        var search = LearningRateSearch()
+        var search = LearningRateSearch.ofAutoencoders
         let outcomes = try comparison.run([
             search.tuned(arm(Self.abs, SAEArchitecture(AbsTopKSettings(k: setting.k))), in: comparison),
             search.tuned(arm(Self.same, .topK(TopKSettings(k: setting.k))), in: comparison),

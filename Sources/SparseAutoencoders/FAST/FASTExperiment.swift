@@ -18,7 +18,7 @@ package struct FASTExperiment {
 
     package func run() throws -> FASTFindings {
         var findings = FASTFindings(setting: setting, data: data, seeds: context.seeds)
-        var search = LearningRateSearch()
+        var search = LearningRateSearch.ofAutoencoders
         let choices = try DialoguePipeline.allCases.map { ($0, try Choice(of: $0, in: self, &search)) }
         for (pipeline, choice) in choices { findings.l1Coefficients[pipeline] = choice.l1Coefficient }
         findings.learningRates = search.evidence
@@ -60,7 +60,7 @@ package struct FASTExperiment {
             }
             func rate(_ kind: String, _ architecture: SAEArchitecture, _ measure: (Double) throws -> DialogueMetrics) throws -> Double {
                 let field = setting.configuration(architecture, learningRate: nil).effectiveLearningRate
-                return try search.rate(for: "\(kind), \(pipeline.rawValue)", from: field) { rate in
+                return try search.autoencoderRate(for: "\(kind), \(pipeline.rawValue)", from: field) { rate in
                     let metrics = try measure(rate)
                     return (metrics.l0, metrics[.ordinary].perDialogue)
                 }

@@ -57,7 +57,7 @@ package struct FeatureChoiceExperiment {
     }
 
     package func run() throws -> FeatureChoiceFindings {
-        var search = LearningRateSearch()
+        var search = LearningRateSearch.ofAutoencoders
         let middle = setting.ks[setting.ks.count / 2]
         var rates: [Arm: Double] = [:]
         for kind in Arm.everywhere {

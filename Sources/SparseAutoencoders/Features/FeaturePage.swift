@@ -1,15 +1,6 @@
 public import Experiments
-public import Foundation
-import Torch
-
-/// Writes a report as a page of its own, outside a run; the file appears complete or not at all.
-///
-/// - Throws: `FileAccessError` when the disk is full or the folder is not writable.
-public func writePage(_ report: Report, plotlyScript: String? = nil, to url: URL) throws {
-    let file = try AtomicFile(path: url.path(percentEncoded: false))
-    try Data(HTMLReport(report, plotlyScript: plotlyScript).html().utf8).withUnsafeBytes { try file.write($0) }
-    try file.commit()
-}
+internal import Foundation
+internal import Torch
 
 extension FeatureRecord {
     /// The feature as it stands on a page: its numbers, the tokens it promotes, its contexts with highlighted tokens.

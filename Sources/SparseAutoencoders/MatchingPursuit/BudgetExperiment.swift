@@ -33,7 +33,7 @@ struct BudgetExperiment {
     }
 
     func run() throws -> BudgetFindings {
-        var search = LearningRateSearch()
+        var search = LearningRateSearch.ofAutoencoders
         let outcomes = try comparison.run(
             try BudgetFindings.Arm.allCases.map { arm in
                 let architecture: SAEArchitecture =

@@ -13,7 +13,7 @@ package struct TopAFAExperiment {
     }
 
     package func run() throws -> Reproduction {
-        var search = LearningRateSearch()
+        var search = LearningRateSearch.ofAutoencoders
         let outcomes = try comparison.run(
             try search.tuned(setting.ks.map { arm(Self.topK($0), .topK(TopKSettings(k: $0))) }, in: comparison)
                 + search.tuned(setting.batchKs.map { arm("BatchTopK, k = \($0)", SAEArchitecture(BatchTopKSettings(k: $0))) }, in: comparison)

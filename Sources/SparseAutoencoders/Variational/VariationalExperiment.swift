@@ -14,7 +14,7 @@ package struct VariationalExperiment {
     }
 
     package func run() throws -> Reproduction {
-        var search = LearningRateSearch()
+        var search = LearningRateSearch.ofAutoencoders
         let arms = try tunedArms(&search)
         var findings = VariationalFindings(setting: setting, data: comparison.data.description, arms: arms, learningRates: search.evidence)
         for seed in comparison.context.seeds {

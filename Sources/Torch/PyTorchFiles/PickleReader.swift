@@ -11,10 +11,20 @@ struct PickleReader {
 
     /// The elements of tensors.
     struct Storages {
+        enum Places {
+            /// By name.
+            case known([String: Range<Int>])
+            /// They follow from what the pickle says, and are not read.
+            case wanted(Sizes)
+        }
+
+        /// The bytes that storages have by what a pickle says, by name.
+        final class Sizes {
+            fileprivate(set) var bytes: [String: Int] = [:]
+        }
+
         let bytes: MappedBytes
-        /// Beginning of their names.
-        let folder: String
-        let entries: [String: Range<Int>]
+        let places: Places
     }
 
     private enum Item {
@@ -59,12 +69,13 @@ struct PickleReader {
         self.storages = storages
     }
 
+    /// - Returns: the value, and how many bytes say it.
     /// - Throws: ``Failure``.
-    static func read(_ pickle: UnsafeRawBufferPointer, storages: Storages) throws -> PyTorchFile.Value {
+    static func read(_ pickle: UnsafeRawBufferPointer, storages: Storages) throws -> (value: PyTorchFile.Value, count: Int) {
         var reader = PickleReader(pickle, storages: storages)
         let root = try reader.run()
         var builder = ValueBuilder(reader)
-        return try builder.value(root)
+        return (try builder.value(root), reader.position)
     }
 
     // MARK: Bytes
@@ -274,13 +285,23 @@ struct PickleReader {
         }
     }
 
-    /// Takes ('storage', type, name, location, number of elements).
+    /// Takes ('storage', type, name, location, number of elements); the format before PyTorch 1.6 has None behind them.
     private mutating func openStorage(_ identifier: Item) throws {
-        guard let parts = elements(of: identifier), parts.count == 5, case .string("storage") = parts[0],
+        guard let parts = elements(of: identifier), (5...6).contains(parts.count), case .string("storage") = parts[0],
             case .global(.storage(let dtype)) = parts[1], case .string(let name) = parts[2], case .integer(let count) = parts[4]
         else { throw failure("has a storage without a type, name or size") }
-        guard let range = storages.entries[storages.folder + name] else { throw Failure(problem: "the elements '\(name.prefix(80))' of a tensor are missing") }
+        if parts.count == 6 { guard case .none = parts[5] else { throw failure("has a storage that is a part of another one") } }
         let (size, overflow) = count.multipliedReportingOverflow(by: dtype.byteCount)
+        let range: Range<Int>
+        switch storages.places {
+        case .known(let places):
+            guard let place = places[name] else { throw Failure(problem: "the elements '\(name.prefix(80))' of a tensor are missing") }
+            range = place
+        case .wanted(let sizes):
+            guard count >= 0, !overflow, size <= storages.bytes.count else { throw failure("has a storage larger than the file") }
+            sizes.bytes[name] = size
+            range = 0..<size
+        }
         guard count >= 0, !overflow, size <= range.count else {
             throw Failure(problem: "the elements '\(name.prefix(80))' should be \(count) of \(dtype), but are \(range.count) bytes")
         }

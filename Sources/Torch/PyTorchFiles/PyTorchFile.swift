@@ -1,6 +1,7 @@
 /// A file of `torch.save`: tensors, numbers, texts and containers of them, memory-mapped.
 ///
-/// The file is a zip archive of a pickle, `…/data.pkl`, and the tensors' elements, `…/data/0` and so on. Python's pickles are
+/// The file is a zip archive of a pickle, `…/data.pkl`, and the tensors' elements, `…/data/0` and so on, or, before PyTorch 1.6, a
+/// sequence of pickles and elements. Python's pickles are
 /// programs that may call anything; this reader knows only what tensors and containers need and calls nothing, as
 /// `torch.load(weights_only: true)`. All sizes, strides and offsets are checked against the file when it is opened.
 public final class PyTorchFile: Sendable {
@@ -64,8 +65,8 @@ public final class PyTorchFile: Sendable {
     public let root: Value
 
     /// Maps the file at `path` and checks it.
-    /// - Throws: `FileAccessError` when it cannot be opened; `FileFormatError` when it is damaged, of PyTorch's format before
-    ///   version 1.6, or holds anything but tensors, numbers, texts and containers of them.
+    /// - Throws: `FileAccessError` when it cannot be opened; `FileFormatError` when it is damaged, or holds anything but tensors,
+    ///   numbers, texts and containers of them.
     public convenience init(path: String) throws { try self.init(bytes: MappedBytes(path: path)) }
 
     package init(bytes: MappedBytes) throws {
@@ -73,10 +74,11 @@ public final class PyTorchFile: Sendable {
         func invalid(_ problem: String) -> FileFormatError {
             FileFormatError(path: bytes.path, format: "a PyTorch file", problem: problem)
         }
-        guard !bytes.buffer.starts(with: Self.oldBeginning) else {
-            throw invalid("it has the format of PyTorch before 1.6; load it there and save it again with torch.save")
-        }
         do {
+            if bytes.buffer.starts(with: SequenceOfPickles.beginning) {
+                root = try SequenceOfPickles(bytes).root
+                return
+            }
             let archive = try StoredZipArchive(bytes.buffer)
             let pickles = archive.entries.filter { $0.key == "data.pkl" || $0.key.hasSuffix("/data.pkl") }
             guard let pickle = pickles.first, pickles.count == 1 else { throw invalid("its archive has \(pickles.count) entries data.pkl instead of one") }
@@ -87,17 +89,17 @@ public final class PyTorchFile: Sendable {
             if let order = archive.entries[folder + "byteorder"], !bytes.buffer[order].elementsEqual("little".utf8) {
                 throw invalid("its numbers are big-endian; save it again on a machine that is not")
             }
-            let storages = PickleReader.Storages(bytes: bytes, folder: folder + "data/", entries: archive.entries)
-            root = try PickleReader.read(UnsafeRawBufferPointer(rebasing: bytes.buffer[pickle.value]), storages: storages)
+            let parts = archive.entries.filter { $0.key.hasPrefix(folder + "data/") }
+            let places = Swift.Dictionary(uniqueKeysWithValues: parts.map { (String($0.key.dropFirst(folder.count + 5)), $0.value) })
+            root = try PickleReader.read(
+                UnsafeRawBufferPointer(rebasing: bytes.buffer[pickle.value]), storages: .init(bytes: bytes, places: .known(places))
+            ).value
         } catch let damage as StoredZipArchive.Damage {
             throw invalid(damage.problem)
         } catch let error as PickleReader.Failure {
             throw invalid(error.problem)
         }
     }
-
-    /// How files begin that are a pickle without an archive: protocol 2 and PyTorch's magic number.
-    private static let oldBeginning: [UInt8] = [0x80, 0x02, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
 
     /// The dictionary that the file holds, usually a state dictionary.
     /// - Throws: `FileFormatError` if it holds something else.

@@ -10,7 +10,7 @@ import Testing
         (setting.trainingRows, setting.testRows) = (4_000, 1_000)
         let data = BidirectionalTruth(setting, seed: 4).split
         try withReproductionContext(of: AbsTopK.self) { context in
-            var search = LearningRateSearch()
+            var search = LearningRateSearch.ofAutoencoders
             let arm = Comparison.Arm(
                 "TopK", .topK(TopKSettings(k: 3)), dictionarySize: 64, batchSize: 128, steps: 60, deadAfterTokens: 2_000)
             let tuned = try search.tuned(arm, in: Comparison(data, context: context))
