@@ -106,4 +106,15 @@ import TorchNN
         let error = #expect(throws: GraphProblem.self) { try RelevancePropagation(network, rules: .zPlus) }
         #expect(error?.description.hasPrefix("there is no rule of relevance for node 'embedding'") == true)
     }
+
+    /// Shares by a·w⁺, for inputs of both signs; a start at a score that is negative hands on nothing.
+    @Test func positiveWeightsShareBySignedInputs() throws {
+        let weight = Tensor([[1, -2, 0.5], [-1, 3, 2]] as [[Double]]), bias = Tensor([0.25, -9] as [Double])
+        let network = try GraphNetwork(.perceptron([3, 2]), state: ["0.weight": weight, "0.bias": bias], generator: RandomGenerator(seed: 0))
+        let propagation = try RelevancePropagation(network, rules: .positiveWeights), input = Tensor([[2, 1, -1]] as [[Double]])
+        // Scores are 2·1 − 1·2 − 0.5 + 0.25 = −0.25 and −2 + 3 − 2 − 9 = −10.
+        #expect(propagation(input, classes: Tensor([0]), start: .positiveScore)[0].abs().max().item() == 0)
+        #expect(mismatch(propagation(input, classes: Tensor([0]), start: .one)[0], Tensor([[2, 0, -0.5]] as [[Double]]) / 1.5, relative: 1e-5, absolute: 1e-6) == nil)
+        #expect(mismatch(propagation(input, classes: Tensor([1]), start: .score)[0], Tensor([[0, 3, -2]] as [[Double]]) * -10, relative: 1e-5, absolute: 1e-5) == nil)
+    }
 }

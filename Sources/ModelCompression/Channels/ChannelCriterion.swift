@@ -33,7 +33,7 @@ public struct ChannelScores {
     ///   - batchSize: examples at a time.
     /// - Throws: `GraphProblem` if the network has layers that no rule of relevance is known for.
     public init(
-        of network: GraphNetwork, by criterion: ChannelCriterion, on examples: Examples? = nil, rules: RelevanceRules = .zPlus, batchSize: Int = 32,
+        of network: GraphNetwork, by criterion: ChannelCriterion, on examples: Examples? = nil, rules: RelevanceRules = .positiveWeights, batchSize: Int = 32,
         random: RandomGenerator = RandomGenerator(seed: 0)
     ) throws(GraphProblem) {
         let couplings = try ChannelCouplings(of: network.graph)
@@ -46,7 +46,11 @@ public struct ChannelScores {
         case .relevance, .gradient, .taylor:
             guard let examples, examples.count > 0 else { throw GraphProblem("the criterion '\(criterion.rawValue)' needs examples") }
             if criterion == .relevance {
-                sums = makers.relevance(try RelevancePropagation(network, rules: rules), examples, batchSize)
+                let propagation = try RelevancePropagation(network, rules: rules)
+                let byScore = makers.relevance(propagation, examples, batchSize, start: .positiveScore)
+                // Where every score is negative, all examples count alike.
+                let isThere = byScore.values.contains { $0.abs().max().item() > 0 }
+                sums = isThere ? byScore : makers.relevance(propagation, examples, batchSize, start: .one)
             } else {
                 sums = makers.derivatives(network.foldingBatchNorms(), examples, batchSize, timesOutput: criterion == .taylor)
             }
@@ -112,10 +116,9 @@ private struct ChannelMakers {
         Dictionary(uniqueKeysWithValues: all.map { ($0.node, Tensor.uniform([$0.units.count], generator: random)) })
     }
 
-    func relevance(_ propagation: RelevancePropagation, _ examples: Examples, _ batchSize: Int) -> [String: Tensor] {
+    func relevance(_ propagation: RelevancePropagation, _ examples: Examples, _ batchSize: Int, start: RelevancePropagation.Start) -> [String: Tensor] {
         summed(examples, batchSize) { part in
-            // With one for the class, an example with a negative score does not turn the order around.
-            let relevances = propagation(part.inputs, classes: part.targets, start: .one)
+            let relevances = propagation(part.inputs, classes: part.targets, start: start)
             return all.map { Self.perChannel(relevances[$0.place]) }
         }
     }

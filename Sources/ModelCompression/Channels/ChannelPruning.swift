@@ -15,7 +15,7 @@ public struct ChannelPruningPlan: Codable, Sendable, Equatable {
     }
 
     public var criterion = ChannelCriterion.relevance
-    public var rules = RelevanceRules.zPlus
+    public var rules = RelevanceRules.positiveWeights
     public var target: Target
     /// The part of the channels of the beginning that goes at a time, over all layers together.
     public var step = 0.05

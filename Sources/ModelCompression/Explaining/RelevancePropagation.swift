@@ -15,8 +15,9 @@ public struct RelevanceRules: Codable, Sendable, Equatable {
         self.first = first
     }
 
-    /// z⁺ everywhere: what Yeom et al. (arXiv:1912.08881) prune plain networks with.
     public static let zPlus = RelevanceRules(convolution: .zPlus, linear: .zPlus)
+    /// What Yeom et al. (arXiv:1912.08881) prune plain networks with.
+    public static let positiveWeights = RelevanceRules(convolution: .positiveWeights, linear: .positiveWeights)
     public static let epsilonPlus = RelevanceRules(convolution: .alphaBeta(1, 0), linear: .epsilon())
     public static let epsilonAlpha2Beta1 = RelevanceRules(convolution: .alphaBeta(2, 1), linear: .epsilon())
     /// For pictures whose values lie between two bounds, of each channel or of all.
@@ -38,7 +39,9 @@ public struct RelevancePropagation {
     public enum Start: Sendable {
         /// The score of the class that is explained.
         case score
-        /// 1 for it: for comparing inputs, and where scores are negative, which would turn all signs.
+        /// The same where it is positive, and nothing elsewhere: a negative one would turn all signs.
+        case positiveScore
+        /// 1 for it, whatever the score is.
         case one
     }
 
@@ -66,7 +69,12 @@ public struct RelevancePropagation {
             let chosen = Tensor.zeros(like: scores).scatteringElements(
                 Tensor.ones([scores.size(0), 1], dtype: scores.dtype, device: scores.device), at: classes.unsqueezed(1), axis: 1)
             var relevances = outputs.map { Tensor.zeros(like: $0) }
-            relevances[relevances.count - 1] = start == .score ? scores * chosen : chosen
+            relevances[relevances.count - 1] =
+                switch start {
+                case .score: scores * chosen
+                case .positiveScore: scores.clamped(minimum: 0) * chosen
+                case .one: chosen
+                }
             for place in outputs.indices.reversed() where place > 0 {
                 let sources = network.graph.nodes[place].inputs
                 for (source, relevance) in zip(sources, handedOn(relevances[place], by: place, outputs)) {

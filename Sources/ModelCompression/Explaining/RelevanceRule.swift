@@ -9,6 +9,8 @@ public enum RelevanceRule: Codable, Sendable, Equatable {
     case epsilon(Double = 1e-6)
     /// By positive contributions alone, a⁺w⁺ and a⁻w⁻, without the bias.
     case zPlus
+    /// By positive weights alone, a·w⁺, without the bias; the same where no input is negative. What Yeom et al. call z⁺ is this in their code.
+    case positiveWeights
     /// α times the share of positive contributions minus β times that of negative ones, α − β = 1; the bias takes its share.
     case alphaBeta(Double, Double)
     /// Positive outputs by contributions whose positive ones count 1 + γ times, negative outputs likewise by negative ones.
@@ -51,6 +53,9 @@ struct LinearMap {
         switch rule {
         case .epsilon(let epsilon): return share(a, w, relevance / stabilized(apply(a, w, b), epsilon))
         case .zPlus: return signed(relevance, true, { part(w, $0) }, nil)
+        case .positiveWeights:
+            let positive = part(w, true)
+            return share(a, positive, relevance / stabilized(apply(a, positive, nil)))
         case .alphaBeta(let alpha, let beta):
             let positive = signed(relevance, true, { part(w, $0) }, b.map { part($0, true) }) * alpha
             return beta == 0 ? positive : positive - signed(relevance, false, { part(w, $0) }, b.map { part($0, false) }) * beta

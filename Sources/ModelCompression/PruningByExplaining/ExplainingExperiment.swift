@@ -85,7 +85,7 @@ package struct ExplainingExperiment {
             for count in criterion.needsExamples ? setting.references.map(Optional.some) : [nil] {
                 let draws = criterion == .weight ? 1 : setting.draws
                 let accuracies = try (0..<draws).map { draw in
-                    try accuracy(criterion, count.map { set.examples(perClass: $0, seed: seed &+ 2_000 &+ UInt64(draw)) }, draw)
+                    try accuracy(criterion, count.map { references(set, $0, seed: seed &+ 2_000 &+ UInt64(draw)) }, draw)
                 }
                 outcomes.append(
                     PointOutcome(
@@ -96,6 +96,16 @@ package struct ExplainingExperiment {
             Dictionary(uniqueKeysWithValues: outcomes.map { ("\(set.rawValue)/\($0.criterion.rawValue)/\($0.references ?? 0)/accuracy", $0.accuracy) }),
             step: Int(seed &- context.seeds[0]))
         return outcomes
+    }
+
+    /// New points, so many of each class.
+    private func references(_ set: PointSet, _ count: Int, seed: UInt64) -> Examples {
+        let all = set.examples(perClass: setting.pointsPerClass, seed: seed)
+        var random = SplitMix64(seed: seed)
+        return all.chosen(
+            (0..<set.classes).flatMap { label in
+                random.permutation(setting.pointsPerClass).prefix(count).map { $0 + label * setting.pointsPerClass }
+            })
     }
 
     // MARK: Digits

@@ -132,7 +132,7 @@ struct ExplainingFindings {
         training again; \(setting.draws) draws of the examples for each of \(seeds) networks. Accuracies are of other points of the same kind, those of the paper of \
         the training points, in the authors' published logs. Digits: four convolutions of \(setting.channels.map(String.init).joined(separator: ", ")) channels on 3,500 \
         pictures; \(percentage(setting.digitStep)) of the channels go at a time, by \(setting.digitReferences) pictures a class, scored anew each time; \
-        then \(setting.tuningSteps) steps of training for the table. Relevance by z⁺ in all layers, started at 1 for the right class; scores are divided by their sum in each \
+        then \(setting.tuningSteps) steps of training for the table. Relevance by positive weights in all layers, as in the authors' code, started at the score of the right class where it is positive; scores are divided by their sum in each \
         layer (relevance, weight) or by their norm (gradient, Taylor), and all layers are compared together. Numbers are means ± standard deviations over \(seeds) seeds.
         """
     }
