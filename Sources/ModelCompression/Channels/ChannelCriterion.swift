@@ -72,6 +72,24 @@ public struct ChannelScores {
     }
 }
 
+extension NetworkGraph {
+    /// The parameter along whose first axis the channels lie that a node makes; nil for nodes that make none, or hand on those they read.
+    func channelParameter(ofNode place: Int) -> String? {
+        let owner = nodes[nodes[place].weightsOf ?? place].name
+        switch nodes[place].operation {
+        case .convolution(let settings): return settings.isDepthwise ? nil : "\(owner).weight"
+        case .linear: return "\(owner).weight"
+        case .lstm: return "\(owner).weight_hh_l0"
+        default: return nil
+        }
+    }
+}
+
+extension ChannelCouplings {
+    /// The units along the first axis of a parameter.
+    func outputUnits(of parameter: String) -> [Int] { axes.first { $0.parameter == parameter && $0.axis == 0 }?.units ?? [] }
+}
+
 /// The layers that make channels which can be cut.
 private struct ChannelMakers {
     struct Maker {
@@ -87,18 +105,11 @@ private struct ChannelMakers {
     init(_ graph: NetworkGraph, _ couplings: ChannelCouplings) {
         let free = Set(couplings.groups.filter { $0.obstacle == nil }.flatMap(\.units))
         all = graph.nodes.enumerated().compactMap { place, node in
-            let weight: String
-            switch node.operation {
-            case .convolution(let settings) where !settings.isDepthwise: weight = "weight"
-            case .linear: weight = "weight"
-            case .lstm: weight = "weight_hh_l0"
-            default: return nil
-            }
-            let name = "\(graph.nodes[node.weightsOf ?? place].name).\(weight)"
+            guard let weight = graph.channelParameter(ofNode: place), case let units = couplings.outputUnits(of: weight), units.contains(where: free.contains)
+            else { return nil }
             // The four gates of a recurrent layer have the same units.
-            guard let axis = couplings.axes.first(where: { $0.parameter == name && $0.axis == 0 }), axis.units.contains(where: free.contains) else { return nil }
-            let channels = if case .lstm(_, let hidden) = node.operation { hidden } else { axis.units.count }
-            return Maker(node: node.name, place: place, units: Array(axis.units.prefix(channels)), weight: name)
+            let channels = if case .lstm(_, let hidden) = node.operation { hidden } else { units.count }
+            return Maker(node: node.name, place: place, units: Array(units.prefix(channels)), weight: weight)
         }
     }
 

@@ -1,6 +1,7 @@
 public import Experiments
 public import Networks
 public import Torch
+internal import TorchNN
 
 /// How channels are cut from a network, some at a time.
 public struct ChannelPruningPlan: Codable, Sendable, Equatable {
@@ -60,14 +61,15 @@ public struct ChannelPruning {
         }
         kept = Dictionary(uniqueKeysWithValues: free.map { ($0.name, Array($0.units.indices)) })
         channelsAtFirst = free.reduce(0) { $0 + $1.units.count }
-        parametersAtFirst = network.weightCounts.all
+        parametersAtFirst = network.parameterCount()
         multiplyAddsAtFirst = try network.graph.multiplyAdds().reduce(0, +)
     }
 
+    private var channelsLeft: Int { kept.values.reduce(0) { $0 + $1.count } }
     /// The part of the channels that is gone.
-    public var cutPart: Double { 1 - Double(kept.values.reduce(0) { $0 + $1.count }) / Double(channelsAtFirst) }
+    public var cutPart: Double { 1 - Double(channelsLeft) / Double(channelsAtFirst) }
     /// The part of the weights that is left.
-    public var parameterPart: Double { Double(network.weightCounts.all) / Double(parametersAtFirst) }
+    public var parameterPart: Double { Double(network.parameterCount()) / Double(parametersAtFirst) }
     /// The part of the multiplications that is left.
     public var multiplyAddPart: Double { Double((try? network.graph.multiplyAdds().reduce(0, +)) ?? 0) / Double(max(1, multiplyAddsAtFirst)) }
 
@@ -80,7 +82,7 @@ public struct ChannelPruning {
     }
 
     /// How many must still go for a part of them all.
-    private func channelsToCut(_ part: Double) -> Int { Int((part * Double(channelsAtFirst)).rounded()) - (channelsAtFirst - kept.values.reduce(0) { $0 + $1.count }) }
+    private func channelsToCut(_ part: Double) -> Int { Int((part * Double(channelsAtFirst)).rounded()) - (channelsAtFirst - channelsLeft) }
 
     /// Cuts the channels that matter least by the scores of the network as it is now; one of each layer stays.
     ///

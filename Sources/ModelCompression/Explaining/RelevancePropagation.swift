@@ -15,6 +15,7 @@ public struct RelevanceRules: Codable, Sendable, Equatable {
         self.first = first
     }
 
+    /// By positive contributions everywhere.
     public static let zPlus = RelevanceRules(convolution: .zPlus, linear: .zPlus)
     /// What Yeom et al. (arXiv:1912.08881) prune plain networks with.
     public static let positiveWeights = RelevanceRules(convolution: .positiveWeights, linear: .positiveWeights)

@@ -118,19 +118,21 @@ package struct GradualPruningExperiment {
         var search = LearningRateSearch(error: "\(task.errorName) on validation"), rates: [String: Double] = [:]
         for arm in task.arms where rates[arm.kind] == nil {
             // The highest sparsity of a kind is the one that decides.
-            let hardest = task.arms.last { $0.kind == arm.kind } ?? arm, seed = context.seeds[0]
+            let hardest = task.arms.last { $0.kind == arm.kind } ?? arm, seed = context.seeds[0], data = task.data(seed)
             rates[arm.kind] = try search.rate(for: "\(task.name), \(hardest.name)", from: task.training.learningRate) { rate in
                 do {
-                    let trained = try trained(task, hardest, rate: rate, seed: seed, note: ", learning rate \(formatNumber(rate, digits: 2))")
-                    return .init(error: task.error(trained.network.quality(on: task.data(seed).validation)))
+                    let trained = try trained(
+                        task, hardest, on: data.source, rate: rate, seed: seed, note: ", learning rate \(formatNumber(rate, digits: 2))")
+                    return .init(error: task.error(trained.network.quality(on: data.validation)))
                 } catch NetworkTrainingError.diverged { return nil }
             }
         }
         var outcomes: [Outcome] = [], choices: [LayerChoice] = []
+        let sparsest = task.arms.compactMap(\.usualSparsity).max()
         for seed in context.seeds {
-            let data = task.data(seed)
+            let data = task.data(seed), isFirst = seed == context.seeds[0]
             for arm in task.arms {
-                let (network, curve) = try trained(task, arm, rate: rates[arm.kind]!, seed: seed, note: ", seed \(seed)")
+                let (network, curve) = try trained(task, arm, on: data.source, rate: rates[arm.kind]!, seed: seed, note: ", seed \(seed)")
                 let quality = network.quality(on: data.test), counts = network.weightCounts, bytes = try fileBytes(of: network)
                 try context.run.log(
                     ["\(task.name)/\(arm.name)/\(task.errorName)": task.error(quality), "\(task.name)/\(arm.name)/weights": Double(counts.nonzero)],
@@ -138,8 +140,8 @@ package struct GradualPruningExperiment {
                 outcomes.append(
                     Outcome(
                         arm: arm, seed: seed, quality: quality, nonzero: counts.nonzero, weights: counts.all, fileBytes: bytes, denseBytes: counts.all * 4,
-                        curve: seed == context.seeds[0] ? curve : []))
-                if seed == context.seeds[0], case .sparse(let sparsity, .usual) = arm, task.arms.allSatisfy({ !$0.isSparser(than: sparsity) }) {
+                        curve: isFirst ? curve : []))
+                if isFirst, let sparsity = arm.usualSparsity, sparsity == sparsest {
                     choices = SparseNetwork(network, measuredWith: data.test.chosen([0]).inputs).choices
                 }
             }
@@ -148,7 +150,7 @@ package struct GradualPruningExperiment {
     }
 
     private func trained(
-        _ task: Task, _ arm: Arm, rate: Double, seed: UInt64, note: String
+        _ task: Task, _ arm: Arm, on source: any ExampleSource, rate: Double, seed: UInt64, note: String
     ) throws -> (network: GraphNetwork, curve: [(step: Int, loss: Double, sparsity: Double)]) {
         var configuration = task.training, width = task.width
         configuration.learningRate = rate
@@ -164,7 +166,7 @@ package struct GradualPruningExperiment {
         let network = try GraphNetwork(task.graph(width), generator: RandomGenerator(seed: seed))
         var curve: [(step: Int, loss: Double, sparsity: Double)] = []
         try trainNetwork(
-            network, configuration, on: task.data(seed).source, task: "\(task.name), \(arm.name)\(note)", progress: context.progress,
+            network, configuration, on: source, task: "\(task.name), \(arm.name)\(note)", progress: context.progress,
             cancellation: context.cancellation
         ) { step, report in
             if step % configuration.logEvery == 0 { curve.append((step, report.loss, report.sparsity ?? 0)) }
@@ -204,7 +206,6 @@ func percentage(_ part: Double) -> String {
 }
 
 extension GradualPruningExperiment.Arm {
-    fileprivate func isSparser(than sparsity: Double) -> Bool {
-        if case .sparse(let own, .usual) = self { own > sparsity } else { false }
-    }
+    /// Of arms along the cubic schedule.
+    fileprivate var usualSparsity: Double? { if case .sparse(let sparsity, .usual) = self { sparsity } else { nil } }
 }

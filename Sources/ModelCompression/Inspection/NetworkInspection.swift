@@ -67,16 +67,8 @@ public struct NetworkInspection: Codable, Sendable {
 
     /// The fate of the channels that a layer makes.
     private static func channels(_ place: Int, _ graph: NetworkGraph, _ couplings: ChannelCouplings) -> (channels: Channels?, obstacle: String?) {
-        let node = graph.nodes[place]
-        let weight: String
-        switch node.operation {
-        case .convolution(let settings) where settings.isDepthwise: return (nil, nil)
-        case .convolution, .linear: weight = "weight"
-        case .lstm: weight = "weight_hh_l0"
-        default: return (nil, nil)
-        }
-        let parameter = "\(graph.nodes[node.weightsOf ?? place].name).\(weight)"
-        let own = Set(couplings.axes.first { $0.parameter == parameter && $0.axis == 0 }?.units ?? [])
+        guard let parameter = graph.channelParameter(ofNode: place) else { return (nil, nil) }
+        let own = Set(couplings.outputUnits(of: parameter))
         guard let group = couplings.groups.first(where: { !own.isDisjoint(with: $0.units) }) else { return (nil, nil) }
         if let obstacle = group.obstacle { return (nil, obstacle) }
         let others = couplings.axes.filter { axis in
@@ -110,8 +102,7 @@ public struct NetworkInspection: Codable, Sendable {
                 if turn > 0 { wholes.append(whole) }
             }
         }
-        func median(_ times: [Duration]) -> Double { times.sorted()[times.count / 2] / .seconds(1) }
-        return (times.map(median), median(wholes))
+        return (times.map(\.medianSeconds), wholes.medianSeconds)
     }
 
     /// Layers with weights or multiplications, and all others in one line.

@@ -68,7 +68,7 @@ public struct PruningPlan: Codable, Sendable, Equatable {
     /// convolution that sees the input, which are few and matter most, unless ``layers`` names them.
     /// - Throws: `ConfigurationError` for a layer that is not there or has no weights to prune.
     func targets(in graph: NetworkGraph) throws(ConfigurationError) -> [Target] {
-        var targets: [Target] = []
+        var targets: [Target] = [], known: [String] = []
         for node in graph.nodes where node.weightsOf == nil {
             let usual: Bool, names: [String]
             switch node.operation {
@@ -78,27 +78,21 @@ public struct PruningPlan: Codable, Sendable, Equatable {
             case .embedding: (usual, names) = (false, ["weight"])
             default: continue
             }
+            known.append(node.name)
             let sparsity = layers[node.name] ?? (usual ? schedule.final : 0)
-            if sparsity > 0 { targets += names.map { Target(layer: node.name, weight: "\(node.name).\($0)", sparsity: sparsity) } }
+            if sparsity > 0 { targets += names.map { Target(weight: "\(node.name).\($0)", sparsity: sparsity) } }
         }
-        let known = graph.nodes.filter { node in
-            switch node.operation {
-            case .linear, .lstm, .convolution, .embedding: node.weightsOf == nil
-            default: false
-            }
-        }
-        for name in layers.keys.sorted() where !known.contains(where: { $0.name == name }) {
+        for name in layers.keys.sorted() where !known.contains(name) {
             let isThere = graph.nodes.contains { $0.name == name }
             throw ConfigurationError(
                 key: "pruning.layers.\(name)",
-                problem: isThere ? "has no weights of its own to prune" : "is not there; layers are \(known.map(\.name).joined(separator: ", "))")
+                problem: isThere ? "has no weights of its own to prune" : "is not there; layers are \(known.joined(separator: ", "))")
         }
         guard !targets.isEmpty else { throw ConfigurationError(key: "pruning", problem: "finds nothing to prune in the network") }
         return targets
     }
 
     struct Target: Equatable {
-        let layer: String
         /// In the state dictionary.
         let weight: String
         let sparsity: Double

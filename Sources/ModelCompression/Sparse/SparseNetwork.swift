@@ -90,7 +90,7 @@ public final class SparseNetwork {
             }
         }
         let medians = zip([.dense] + candidates, times).map { form, times in
-            LayerChoice.FormTime(form: form, seconds: times.sorted()[times.count / 2] / .seconds(1))
+            LayerChoice.FormTime(form: form, seconds: times.medianSeconds)
         }
         // There is at least the dense form.
         let fastest = medians.min { $0.seconds < $1.seconds }!
@@ -98,4 +98,9 @@ public final class SparseNetwork {
             layer: node.name, density: weight.nonzeroCount(axes: [0, 1]).item() / Double(weight.elementCount), inputShape: input.shape,
             form: fastest.seconds <= (1 - LayerForm.leastGain) * medians[0].seconds ? fastest.form : .dense, times: medians)
     }
+}
+
+extension [Duration] {
+    /// The middle one, of at least one.
+    var medianSeconds: Double { sorted()[count / 2] / .seconds(1) }
 }
