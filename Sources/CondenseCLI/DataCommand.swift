@@ -31,7 +31,7 @@ extension DataCommand {
             let items = Catalog.all.filter { kind == nil || $0.kind == kind }.sorted { $0.kind.order < $1.kind.order }
             if output.json { return try Terminal.printJSON(items.map { try ItemDescription($0, in: store) }) }
             let rows = try items.map { item in
-                [item.name, item.kind.rawValue, try store.location(of: item.name).map { byteCount($0.totalBytes) } ?? "", item.summary]
+                [item.name, item.kind.rawValue, try store.location(of: item.name).map { formatBytes($0.totalBytes) } ?? "", item.summary]
             }
             let table = TextTable(header: ["Name", "Kind", "Cached", "What"], rows: rows, alignment: [.left, .left, .right])
             Terminal.print(table.text(width: Terminal.width))
@@ -66,7 +66,7 @@ extension DataCommand {
             for name in names {
                 let fetched = try store.fetch(name, from: artefacts.map { URL(fileURLWithPath: $0) }, reporting: reporter)
                 descriptions.append(try ItemDescription(fetched.item, in: store))
-                if !output.json, !output.quiet { Terminal.print("\(name): \(byteCount(fetched.totalBytes)) in \(fetched.mainFile.path)") }
+                if !output.json, !output.quiet { Terminal.print("\(name): \(formatBytes(fetched.totalBytes)) in \(fetched.mainFile.path)") }
             }
             if output.json { try Terminal.printJSON(descriptions) }
         }
@@ -176,19 +176,8 @@ private struct ItemDescription: Encodable {
         var rows = [["Name", "\(name) \(version) (\(kind))"], ["What", summary], ["Licence", license], ["Cite", citation]]
         if let members { rows.append(["Members", members.joined(separator: ", ")]) }
         rows += (provenance ?? packages).map { ["Package", $0] }
-        rows.append(["Download", byteCount(downloadBytes)])
-        if let path, let cachedBytes { rows.append(["Cached", "\(byteCount(cachedBytes)) in \(path)"]) }
+        rows.append(["Download", formatBytes(downloadBytes)])
+        if let path, let cachedBytes { rows.append(["Cached", "\(formatBytes(cachedBytes)) in \(path)"]) }
         return rows
     }
-}
-
-/// Bytes in decimal units with three digits.
-func byteCount(_ bytes: Int) -> String {
-    var value = Double(bytes)
-    var unit = "B"
-    for larger in ["kB", "MB", "GB", "TB"] where value >= 999.5 {
-        value /= 1000
-        unit = larger
-    }
-    return unit == "B" ? "\(bytes) B" : String(format: value < 9.995 ? "%.2f %@" : value < 99.95 ? "%.1f %@" : "%.0f %@", value, unit)
 }

@@ -52,13 +52,13 @@ private struct Findings: Encodable {
     private static func problems(clients: [PackageClient], freeBytes: Int?) -> [String] {
         var problems = clients.filter { $0.path == nil }.map { "\($0.name) was not found: \($0.need)." }
         if let freeBytes, freeBytes < 2_000_000_000 {
-            problems.append("Only \(byteCount(freeBytes)) are free for the cache: set XDG_CACHE_HOME to a folder on another disk.")
+            problems.append("Only \(formatBytes(freeBytes)) are free for the cache: set XDG_CACHE_HOME to a folder on another disk.")
         }
         return problems
     }
 
     var rows: [[String]] {
-        let space = "\(byteCount(cacheBytes)) used" + (freeBytes.map { ", \(byteCount($0)) free" } ?? "")
+        let space = "\(formatBytes(cacheBytes)) used" + (freeBytes.map { ", \(formatBytes($0)) free" } ?? "")
         return environment.versions.sorted { $0.key < $1.key }.map { [$0.key, $0.value] } + [
             ["libtorch from", libtorchPath ?? "unknown place"],
             ["libtorch uses", libtorchCapability],
@@ -66,7 +66,7 @@ private struct Findings: Encodable {
             ["FFmpeg libraries", ffmpegLibraries.map { "\($0.name) \($0.version)" }.joined(separator: ", ")],
             ["processor", environment.processor],
             ["threads", "\(threads) of \(environment.cores) cores"],
-            ["memory", byteCount(Int(clamping: environment.memory))],
+            ["memory", formatBytes(Int(clamping: environment.memory))],
             ["system", environment.operatingSystem],
             ["devices", devices.joined(separator: ", ")],
             ["cache", "\(cache) (\(space))"],

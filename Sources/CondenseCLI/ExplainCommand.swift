@@ -1,29 +1,12 @@
-import ArgumentParser
+public import ArgumentParser
 import Experiments
 import Foundation
 import Media
-import ModelCompression
+public import ModelCompression
 import Networks
 import Torch
 
-/// Rules by name.
-enum RulePreset: String, ExpressibleByArgument, CaseIterable {
-    case zPlus = "z-plus"
-    case epsilonPlus = "epsilon-plus"
-    case epsilonAlpha2Beta1 = "epsilon-alpha2-beta1"
-    case epsilonGammaBox = "epsilon-gamma-box"
-
-    func rules(_ preparation: ImagePreparation) -> RelevanceRules {
-        switch self {
-        case .zPlus: return .zPlus
-        case .epsilonPlus: return .epsilonPlus
-        case .epsilonAlpha2Beta1: return .epsilonAlpha2Beta1
-        case .epsilonGammaBox:
-            let bounds = preparation.bounds
-            return .epsilonGammaBox(low: bounds.low, high: bounds.high)
-        }
-    }
-}
+extension RulePreset: ExpressibleByArgument {}
 
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

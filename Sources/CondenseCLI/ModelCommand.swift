@@ -8,21 +8,27 @@ import Torch
 /// `condense model`: networks made smaller.
 struct ModelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "model", abstract: "Look into networks, and write them for other programs.",
+        commandName: "model", abstract: "Train networks, make them smaller, measure them, and write them for other programs.",
         discussion: """
-            A network is a folder that 'condense model export' wrote, a file of weights (.safetensors, or .pt and .pth of torch.save) of EfficientNet-Lite,
+            A network is a run of 'condense model train' or 'prune', a folder that 'condense model export' wrote, a file of weights (.safetensors, or .pt and .pth of torch.save) of EfficientNet-Lite,
             ResNet or VGG-16 under torchvision's names, or a vision model of the catalogue.
 
             Examples:
               condense model inspect efficientnet-lite0
-              condense model export resnet18.pth --out resnet18 --onnx
+              condense model train new:lstm-256 --data notes.txt --out runs/notes
+              condense model prune runs/notes --sparsity 0.9 --data notes.txt --steps 1000 --out runs/small
+              condense model evaluate runs/notes runs/small --data notes.txt
+              condense model export runs/small --out small --onnx
             """,
-        subcommands: [ModelInspectCommand.self, ModelExportCommand.self])
+        subcommands: [
+            ModelInspectCommand.self, ModelTrainCommand.self, ModelPruneCommand.self, ModelEvaluateCommand.self, ModelExportCommand.self,
+            ModelCutDecoderCommand.self,
+        ])
 }
 
 /// The network that a command works on.
 struct NetworkArgument: ParsableArguments {
-    @Argument(help: "Folder of an exported network, file of weights, or vision model of the catalogue.")
+    @Argument(help: "Run, folder of an exported network, file of weights, or vision model of the catalogue.")
     var network: String
 
     @Option(help: ArgumentHelp("Height and width of images, where weights leave them open (default: the network's own).", valueName: "pixels"))
@@ -34,7 +40,7 @@ struct NetworkArgument: ParsableArguments {
 
     func load(_ progress: any ProgressReporter) throws -> GraphNetwork {
         if !FileManager.default.fileExists(atPath: network) { try CommandSession.fetch(network, progress) }
-        return try GraphNetwork.open(network, imageSize: imageSize)
+        return try TrainedNetwork(network, imageSize: imageSize).network
     }
 }
 

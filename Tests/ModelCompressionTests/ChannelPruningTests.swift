@@ -76,9 +76,9 @@ import TorchNN
         }
         // Others may have no relevance, too: those that say nothing for any right class.
         let unheard = try ChannelScores(of: network, by: .relevance, on: Self.examples()).groups.values.joined().count { $0 == 0 }, part = Double(unheard) / 18
-        var pruning = try ChannelPruning(network, ChannelPruningPlan(.channels(part), step: part))
+        var pruning = try ChannelPruning(network, ChannelPruningPlan(.channels, less: part, step: part))
         try pruning.cutNext(on: Self.examples())
-        #expect(pruning.isFinished && pruning.kept["hidden"]?.contains(4) == false)
+        #expect(try pruning.isFinished && pruning.kept["hidden"]?.contains(4) == false)
     }
 
     /// Scores do not depend on the order of channels nor on how examples are divided.
@@ -98,14 +98,14 @@ import TorchNN
     /// As many channels go as are asked for, one of each layer stays, and the list of those kept cuts the first network to the same.
     @Test(arguments: ChannelCriterion.allCases) func channelsGoUntilTheTarget(_ criterion: ChannelCriterion) throws {
         let network = try Self.network()
-        var pruning = try ChannelPruning(network, ChannelPruningPlan(.channels(0.7), criterion: criterion, step: 0.2)), sizes: [Int] = []
-        while !pruning.isFinished {
+        var pruning = try ChannelPruning(network, ChannelPruningPlan(.channels, less: 0.7, criterion: criterion, step: 0.2)), sizes: [Int] = []
+        while try !pruning.isFinished {
             try pruning.cutNext(on: Self.examples())
             sizes.append(pruning.kept.values.reduce(0) { $0 + $1.count })
         }
         #expect(sizes == [14, 10, 6, 5])
         #expect(pruning.kept.values.allSatisfy { !$0.isEmpty && $0 == $0.sorted() })
-        #expect(pruning.parameterPart < 0.5 && pruning.multiplyAddPart < 0.5)
+        #expect(try pruning.part(gone: .parameters) > 0.5 && pruning.part(gone: .multiplyAdds) > 0.5)
         let couplings = try ChannelCouplings(of: network.graph)
         let gone = couplings.groups.flatMap { group in
             pruning.kept[group.name].map { kept in group.units.enumerated().filter { !kept.contains($0.offset) }.map(\.element) } ?? []
@@ -114,29 +114,35 @@ import TorchNN
         #expect(again.graph == pruning.network.graph && again(input).isEqual(to: pruning.network(input)))
     }
 
-    @Test(arguments: [ChannelPruningPlan.Target.parameters(0.4), .multiplyAdds(0.5)]) func noMoreGoesThanTheTargetNeeds(_ target: ChannelPruningPlan.Target) throws {
-        var pruning = try ChannelPruning(Self.network(), ChannelPruningPlan(target, criterion: .weight, step: 0.3)), before = pruning
-        while !pruning.isFinished {
+    @Test(arguments: [ChannelPruningPlan.Measure.parameters, .multiplyAdds, .fileBytes]) func noMoreGoesThanThePlanNeeds(_ measure: ChannelPruningPlan.Measure) throws {
+        var pruning = try ChannelPruning(Self.network(), ChannelPruningPlan(measure, less: 0.55, criterion: .weight, step: 0.3)), before = pruning
+        while try !pruning.isFinished {
             before = pruning
             try pruning.cutNext()
         }
-        #expect(!before.isFinished)
-        // With one channel of the last cut back, the target would not be met.
-        if case .parameters(let part) = target { #expect(pruning.parameterPart <= part && pruning.parameterPart > part - 0.2) }
-        if case .multiplyAdds(let part) = target { #expect(pruning.multiplyAddPart <= part && pruning.multiplyAddPart > part - 0.2) }
+        #expect(try !before.isFinished)
+        // With one channel of the last cut back, less than the plan wants would be gone.
+        #expect((0.55..<0.75).contains(try pruning.part(gone: measure)))
     }
 
     @Test func whatCannotBeDoneIsSaid() throws {
         let network = try Self.network()
-        var pruning = try ChannelPruning(network, ChannelPruningPlan(.parameters(0.001), criterion: .weight, step: 0.5))
+        var pruning = try ChannelPruning(network, ChannelPruningPlan(.parameters, less: 0.999, criterion: .weight, step: 0.5))
         let problem = #expect(throws: GraphProblem.self) { for _ in 0..<9 { try pruning.cutNext() } }
-        #expect(try #require(problem?.description).contains("nothing more can be cut: 83.3 % of the channels are gone"), "\(problem?.description ?? "")")
+        #expect(try #require(problem?.description).contains("nothing more can be cut: 83.3 % of the channels, "), "\(problem?.description ?? "")")
         #expect(throws: GraphProblem("the criterion 'taylor' needs examples")) { _ = try ChannelScores(of: network, by: .taylor) }
-        #expect(throws: ConfigurationError.self) { _ = try ChannelPruning(network, ChannelPruningPlan(.channels(1))) }
-        #expect(throws: ConfigurationError.self) { _ = try ChannelPruning(network, ChannelPruningPlan(.parameters(0))) }
-        #expect(throws: ConfigurationError.self) { _ = try ChannelPruning(network, ChannelPruningPlan(.channels(0.5), step: 0)) }
+        let examples = Self.examples(), wide = Examples(inputs: Tensor.concatenated([examples.inputs, examples.inputs], axis: 1), targets: examples.targets)
+        let wrongShape = #expect(throws: GraphProblem.self) { _ = try ChannelScores(of: network, by: .taylor, on: wide) }
+        #expect(try #require(wrongShape?.description).hasPrefix("the examples have the shape ["))
+        let wrongClass = #expect(throws: GraphProblem.self) {
+            _ = try ChannelScores(of: network, by: .relevance, on: Examples(inputs: examples.inputs, targets: examples.targets + 1_000))
+        }
+        #expect(try #require(wrongClass?.description).hasPrefix("the examples have classes from 100"))
+        #expect(throws: ConfigurationError.self) { _ = try ChannelPruning(network, ChannelPruningPlan(.channels, less: 1)) }
+        #expect(throws: ConfigurationError.self) { _ = try ChannelPruning(network, ChannelPruningPlan(.parameters, less: -0.1)) }
+        #expect(throws: ConfigurationError.self) { _ = try ChannelPruning(network, ChannelPruningPlan(.channels, less: 0.5, step: 0)) }
         let single = try GraphNetwork(.perceptron([4, 3]), generator: RandomGenerator(seed: 1))
-        #expect(try #require(#expect(throws: GraphProblem.self) { _ = try ChannelPruning(single, ChannelPruningPlan(.channels(0.5))) }).description.contains("no channel of the network can be cut"))
+        #expect(try #require(#expect(throws: GraphProblem.self) { _ = try ChannelPruning(single, ChannelPruningPlan(.channels, less: 0.5)) }).description.contains("no channel of the network can be cut"))
         let recurrent = try GraphNetwork(.lstmLanguageModel(vocabulary: 9, embeddingSize: 4, hiddenSize: 6, length: 5), generator: RandomGenerator(seed: 1))
         let text = Examples(inputs: Tensor.zeros([2, 5], dtype: .int64), targets: Tensor.zeros([2, 5], dtype: .int64))
         #expect(throws: GraphProblem.self) { _ = try ChannelScores(of: recurrent, by: .relevance, on: text) }
@@ -149,9 +155,9 @@ import TorchNN
         let random = RandomGenerator(seed: 4)
         let examples = Examples(inputs: Tensor.uniform([6, 3, 32, 32], generator: random), targets: Tensor.integers(in: 0..<4, [6], generator: random))
         for criterion in ChannelCriterion.allCases {
-            var pruning = try ChannelPruning(network, ChannelPruningPlan(.channels(0.3), criterion: criterion, step: 0.15))
-            while !pruning.isFinished { try pruning.cutNext(on: examples) }
-            #expect(abs(pruning.cutPart - 0.3) < 0.01 && pruning.network(examples.inputs).shape == [6, 4], "\(criterion)")
+            var pruning = try ChannelPruning(network, ChannelPruningPlan(.channels, less: 0.3, criterion: criterion, step: 0.15))
+            while try !pruning.isFinished { try pruning.cutNext(on: examples) }
+            #expect(abs((try pruning.part(gone: .channels)) - 0.3) < 0.01 && pruning.network(examples.inputs).shape == [6, 4], "\(criterion)")
         }
     }
 
@@ -169,11 +175,17 @@ import TorchNN
     @Test func theExperimentRuns() throws {
         var setting = ExplainingSetting(.small)
         (setting.width, setting.pointsPerClass, setting.pointSteps, setting.pointBatchSize, setting.draws) = (30, 60, 40, 20, 2)
-        (setting.references, setting.channels, setting.digitSteps, setting.digitReferences, setting.digitStep, setting.tuningSteps) = ([1, 3], [3, 4], 10, 2, 0.3, 5)
+        (setting.references, setting.channels, setting.digitSteps) = ([1, 3], [3, 4], 10)
+        (setting.digitCuts.references, setting.digitCuts.step, setting.digitCuts.tuningSteps) = (2, 0.3, 5)
+        (setting.cellCuts.references, setting.cellCuts.step, setting.cellCuts.tuningSteps, setting.cellSteps) = (2, 0.2, 2, 3)
         let random = RandomGenerator(seed: 1)
         let digits = DigitExamples(Examples(inputs: Tensor.uniform([200, 784], generator: random), targets: Tensor.integers(in: 0..<10, [200], generator: random)))
-        let reproduction = try withReproductionContext(of: PruningByExplaining.self) { try ExplainingExperiment(setting, digits, context: $0).run() }
-        #expect(reproduction.rows.count == 11)
+        let reproduction = try withReproductionContext(of: PruningByExplaining.self) { context in
+            let network = try GraphNetwork(.perceptron([12, 10, 3]), generator: random)
+            let cells = Examples(inputs: Tensor.uniform([40, 12], generator: random), targets: Tensor.integers(in: 0..<2, [40], generator: random))
+            return try ExplainingExperiment(setting, digits, .init(cells, network), context: context).run()
+        }
+        #expect(reproduction.rows.count == 15)
         #expect(reproduction.rows.allSatisfy { !$0.measured.contains("not a number") && !$0.measured.contains("–") }, "\(reproduction.rows)")
     }
 }

@@ -44,10 +44,10 @@ package struct HyperpriorExperiment {
         let crops = InMemoryCrops(pictures.training, seed: seed)
         var codecs: [any ImageCodec] = []
         for lambda in setting.lambdas {
-            let training = setting.training(kind, lambda: lambda)
+            let training = setting.training(kind, lambda: lambda, isLater: !codecs.isEmpty)
             codecs.append(
                 try trainImageCodec(
-                    training, on: crops, seed: seed, device: Device(parsing: context.settings.device),
+                    training, on: crops, seed: seed, start: codecs.first, device: Device(parsing: context.settings.device),
                     task: "\(kind.rawValue) λ \(lambda), seed \(seed)", progress: context.progress,
                     cancellation: context.cancellation))
         }
@@ -67,7 +67,8 @@ package struct HyperpriorExperiment {
         try context.run.log(values, step: Int(seed &- context.seeds[0]))
         let estimate = try estimate(codecs[codecs.count - 1])
         return Outcome(
-            kind: kind, seed: seed, evaluations: evaluations, others: try evaluated(pictures.others), trainingSeconds: seconds, surplus: estimate.surplus, sideInformation: estimate.side)
+            kind: kind, seed: seed, evaluations: evaluations, others: try evaluated(pictures.others), trainingSeconds: seconds,
+            surplus: estimate.surplus, sideInformation: estimate.side)
     }
 
     /// What streams have in bits beyond what their likelihoods say, on whole blocks of the test pictures.

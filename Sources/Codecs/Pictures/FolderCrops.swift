@@ -96,31 +96,3 @@ public final class FolderCrops: CropSource {
         return (pixels * 255).rounded().to(dtype: .uint8)
     }
 }
-
-/// The pictures used last, as many as fit.
-private struct PictureCache {
-    let limit: Int
-    private var entries: [Int: (picture: Tensor, use: Int)] = [:]
-    private var uses = 0
-    private var bytes = 0
-
-    init(limit: Int) { self.limit = limit }
-
-    subscript(index: Int) -> Tensor? {
-        mutating get {
-            uses += 1
-            entries[index]?.use = uses
-            return entries[index]?.picture
-        }
-    }
-
-    mutating func insert(_ picture: Tensor, _ index: Int) {
-        uses += 1
-        entries[index] = (picture, uses)
-        bytes += picture.byteCount
-        while bytes > limit, entries.count > 1, let oldest = entries.min(by: { $0.value.use < $1.value.use }) {
-            entries[oldest.key] = nil
-            bytes -= oldest.value.picture.byteCount
-        }
-    }
-}

@@ -9,8 +9,8 @@ public enum CodecInitialization: String, Codable, Sendable, CaseIterable {
     case published
     /// A tree of Karhunen–Loève transforms, computed from the first crops: each halving convolution gives the principal components of blocks of
     /// 2 × 2, the doubling ones are its transposes, and latents are scaled to the step of rounding that is best for λ at high rates; a tenth of the
-    /// published weights is added. A hyperprior's first distributions are those of whole channels. Short trainings end much better. Codecs of
-    /// residual blocks keep the published weights.
+    /// published weights is added. A hyperprior begins with local means and sizes of the largest channels. Short trainings end much better.
+    /// Codecs of residual blocks keep the published weights.
     case principalComponents
 }
 
@@ -19,11 +19,12 @@ extension ImageCodec {
     /// - Parameters:
     ///   - images: shape [batch, 3, height, width].
     ///   - lambda: of 255² times the mean squared error.
-    func initialize(from images: Tensor, lambda: Double) {
+    /// - Returns: whether the codec is one that can be initialised so.
+    func initialize(from images: Tensor, lambda: Double) -> Bool {
         let modules = namedModules()
         func layers(_ name: String) -> [any Layer] { (modules.first { $0.name == name }?.module as? Sequential)?.layers ?? [] }
         let analysis = layers("g_a"), synthesis = layers("g_s")
-        guard analysis.count == synthesis.count, analysis.last is Conv2d, synthesis.last is ConvTranspose2d else { return }
+        guard analysis.count == synthesis.count, analysis.last is Conv2d, synthesis.last is ConvTranspose2d else { return false }
         withoutGradients {
             // The loss is λ · 255² / 3 times the squared error plus bits, both of a pixel. For R = ½ log₂(σ² / D) its slope vanishes at
             // D = 3 / (2 ln 2 · λ · 255²), and rounding to steps of Δ has D = Δ² / 12.
@@ -37,13 +38,21 @@ extension ImageCodec {
                 }
                 values = layer(values)
             }
-            let scales = configuration.kind == .jointAutoregressive ? layers("entropy_parameters") : layers("h_s")
-            // Where a Gaussian is much narrower than what it is to describe, its likelihoods have no gradient.
-            if let last = scales.last(where: { $0 is Conv2d }) as? Conv2d, let bias = last.bias {
+            switch configuration.kind {
+            case .scaleHyperprior, .meanScaleHyperprior: describeLocally(values, layers("h_a"), layers("h_s"))
+            default:
+                // Where a Gaussian is much narrower than what it is to describe, its likelihoods have no gradient.
                 let deviations = values.standardDeviation(axes: [0, 2, 3])
-                bias.narrowed(axis: 0, from: 0, count: deviations.size(0)).copyInPlace(from: deviations)
+                distributionLayer?.bias?.narrowed(axis: 0, from: 0, count: deviations.size(0)).copyInPlace(from: deviations)
             }
         }
+        return true
+    }
+
+    /// The layer that tells scales, and means behind them; nil for codecs without a hyperprior.
+    var distributionLayer: Conv2d? {
+        let modules = namedModules(), name = modules.contains { $0.name == "entropy_parameters" } ? "entropy_parameters" : "h_s"
+        return (modules.first { $0.name == name }?.module as? Sequential)?.layers.last { $0 is Conv2d } as? Conv2d
     }
 
     private var smallness: Double { 0.25 }

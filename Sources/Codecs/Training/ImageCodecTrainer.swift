@@ -1,3 +1,4 @@
+internal import EntropyCoding
 package import Experiments
 public import Torch
 internal import TorchNN
@@ -11,6 +12,12 @@ public final class ImageCodecTrainer {
     private let optimizer: Adam, quantileOptimizer: Adam
     private let generator: RandomGenerator
     private let schedule: LearningRateSchedule
+    /// Deviations of the latents' channels at the beginning, in units of which what tells their distributions makes its steps; nil for steps of
+    /// the same size for all.
+    ///
+    /// Deviations differ by orders of magnitude, and Adam's steps are of the size of the learning rate: a short training would not bring
+    /// the means and scales of the largest channels to their places, and would shake those of the smallest.
+    private var units: Tensor?
 
     /// A step's outcome.
     public struct Report: Sendable {
@@ -52,10 +59,29 @@ public final class ImageCodecTrainer {
             ]) : .constant
     }
 
-    /// Computes weights from crops, before the first step (``CodecInitialization/principalComponents``).
-    package func initialize(from images: Tensor) {
+    /// Prepares for the first step (``CodecInitialization/principalComponents``): computes weights from crops, unless the codec begins with those
+    /// of another, and measures the units of distributions.
+    package func initialize(from images: Tensor, keepingWeights: Bool = false) {
         let lambda = configuration.distortion == .meanSquaredError ? configuration.lambda : Distortion.meanSquaredError.publishedLambdas[3]
-        codec.initialize(from: images, lambda: lambda)
+        // The latents of published weights say nothing about those that will be.
+        guard keepingWeights || codec.initialize(from: images, lambda: lambda), let layer = codec.distributionLayer else { return }
+        let latents = withoutGradients { codec(images).latents[0].values }, deviations = latents.standardDeviation(axes: [0, 2, 3])
+        guard layer.weight.size(0) % deviations.size(0) == 0 else { return }
+        units = Tensor.concatenated(Array(repeating: deviations.clamped(minimum: 0.01), count: layer.weight.size(0) / deviations.size(0)))
+    }
+
+    /// A step of the optimiser in which weights of distributions move by their units.
+    private func move(_ step: () -> Double) -> Double {
+        guard let units, let layer = codec.distributionLayer else { return step() }
+        return withoutGradients {
+            let moved = [layer.weight, layer.bias].compactMap { $0 }, before = moved.map { $0.detached().cloned() }
+            let norm = step()
+            for (parameter, old) in zip(moved, before) {
+                let shape = [units.size(0)] + Array(repeating: 1, count: parameter.rank - 1)
+                parameter.copyInPlace(from: old + (parameter - old) * units.reshaped(shape))
+            }
+            return norm
+        }
     }
 
     /// One step of both optimisers.
@@ -72,7 +98,7 @@ public final class ImageCodecTrainer {
         codec.zeroGradients()
         loss.backward()
         let factor = schedule.factor(at: step)
-        let norm = optimizer.step(learningRateFactor: factor, clippingToNorm: configuration.gradientClipNorm ?? .infinity)
+        let norm = move { optimizer.step(learningRateFactor: factor, clippingToNorm: configuration.gradientClipNorm ?? .infinity) }
         // The loss has no gradient of the quantiles but through rounding in evaluation.
         quantileOptimizer.zeroGradients()
         let auxiliary = codec.auxiliaryLoss()
@@ -105,6 +131,7 @@ public final class ImageCodecTrainer {
         tensors.add(codec.stateDictionary, under: "codec")
         tensors.add(optimizer.stateDictionary, under: "optimizer")
         tensors.add(quantileOptimizer.stateDictionary, under: "quantiles")
+        tensors["units"] = units
         try checkpoint.write(tensors, named: "training")
         try checkpoint.write(State(step: step, codec: configuration.codec))
     }
@@ -121,6 +148,7 @@ public final class ImageCodecTrainer {
         try optimizer.load(tensors.part("optimizer"))
         try quantileOptimizer.load(tensors.part("quantiles"))
         if let random = tensors["generator"] { generator.state = random }
+        units = tensors["units"]
         step = state.step
     }
 }

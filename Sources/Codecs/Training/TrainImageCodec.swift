@@ -28,22 +28,17 @@ public func trainImageCodec(
     let trainer = try ImageCodecTrainer(configuration, seed: seed, start: start, device: device)
     if let checkpoint = run?.resumedFrom {
         try trainer.restore(from: checkpoint)
-    } else if start == nil, configuration.initialization == .principalComponents {
-        trainer.initialize(from: try source.crops(first: 0, count: initialCrops, size: configuration.cropSize).to(device: device))
+    } else if configuration.initialization == .principalComponents {
+        trainer.initialize(from: try source.crops(first: 0, count: initialCrops, size: configuration.cropSize).to(device: device), keepingWeights: start != nil)
     }
-    progress.begin(task, total: configuration.steps, completed: trainer.step, unit: "steps")
-    while trainer.step < configuration.steps {
+    let loop = TrainingLoop(
+        task, steps: configuration.steps, checkpointEvery: configuration.checkpointEvery, run: run, progress: progress, cancellation: cancellation)
+    try loop(from: trainer.step, save: trainer.save) { step in
         let crops = try source.crops(first: trainer.step * configuration.batchSize, count: configuration.batchSize, size: configuration.cropSize)
         let report = try trainer.step(crops.to(device: device))
-        if trainer.step % configuration.logEvery == 0 || trainer.step == configuration.steps {
-            try run?.log(report.metrics, step: trainer.step)
-        }
-        progress.update(trainer.step, detail: report.summary)
-        let isDue = configuration.checkpointEvery.map { trainer.step % $0 == 0 } ?? false
-        if isDue || cancellation.isCancelled { try run?.saveCheckpoint(step: trainer.step) { try trainer.save(to: $0) } }
-        try cancellation.check()
+        if loop.logs(step, every: configuration.logEvery) { try run?.log(report.metrics, step: step) }
+        return report.summary
     }
-    progress.end()
     let trained = try trainer.trainedCodec()
     if device.kind == .cpu { return trained }
     let codec = configuration.codec.makeCodec(generator: RandomGenerator(seed: seed))

@@ -101,30 +101,21 @@ package struct LabelledCells {
     /// Reads the data item `elpv`, which is fetched if needed.
     package static func read(limit: Int?, progress: any ProgressReporter, cancellation: Cancellation) throws -> LabelledCells {
         progress.message("Solar cells: the data item elpv")
-        let item = try DataStore().fetch("elpv")
-        let folder = item.folder.path, path = "\(folder)/labels.csv"
-        let lines = try String(contentsOfFile: path, encoding: .utf8).split(whereSeparator: \.isNewline)
-        let rows = try lines.prefix(limit ?? lines.count).map { line in
-            let fields = line.split(separator: " ", omittingEmptySubsequences: true)
-            guard fields.count >= 2, let probability = Double(fields[1]) else {
-                throw FileFormatError(path: path, format: "the table of labels", problem: "the line '\(line)' has no file and probability")
-            }
-            return (file: String(fields[0]), label: probability > 0.5 ? 1 : 0)
-        }
-        progress.begin("Reading solar cells", total: rows.count, unit: "pictures")
+        let all = try SolarCell.all(), cells = all.prefix(limit ?? all.count)
+        progress.begin("Reading solar cells", total: cells.count, unit: "pictures")
         var pictures: [Tensor] = []
-        for row in rows {
+        for cell in cells {
             try cancellation.check()
-            let image = try Image.read("\(folder)/\(row.file)").pixels
+            let image = try Image.read(cell.path).pixels
             let (top, left) = ((image.size(1) - side) / 2, (image.size(2) - side) / 2)
             guard top >= 0, left >= 0 else {
-                throw FileFormatError(path: "\(folder)/\(row.file)", format: "a picture of a solar cell", problem: "it has fewer than \(side) pixels a side")
+                throw FileFormatError(path: cell.path, format: "a picture of a solar cell", problem: "it has fewer than \(side) pixels a side")
             }
             pictures.append((image[0, top..<top + side, left..<left + side] * 255).rounded().to(dtype: .uint8))
             progress.update(pictures.count)
         }
         progress.end()
-        return LabelledCells(pixels: Tensor.stacked(pictures), labels: rows.map(\.label))
+        return LabelledCells(pixels: Tensor.stacked(pictures), labels: cells.map { $0.isDefective ? 1 : 0 })
     }
 
     /// Disjoint parts drawn by a seed: six tenths to train on, one to validate, three to test.

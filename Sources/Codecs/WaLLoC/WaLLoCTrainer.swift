@@ -150,20 +150,16 @@ public func trainWaLLoC(
 ) throws -> WaLLoC {
     let trainer = try WaLLoCTrainer(configuration, on: source, seed: seed, device: device)
     if let checkpoint = run?.resumedFrom { try trainer.restore(from: checkpoint) }
-    progress.begin(task, total: configuration.steps, completed: trainer.step, unit: "steps")
-    while trainer.step < configuration.steps {
+    let loop = TrainingLoop(
+        task, steps: configuration.steps, checkpointEvery: configuration.checkpointEvery, run: run, progress: progress, cancellation: cancellation)
+    try loop(from: trainer.step, save: trainer.save) { step in
         let signals = try source.signals(first: trainer.step * configuration.batchSize, count: configuration.batchSize).to(device: device)
         let report = try trainer.step(signals)
-        if trainer.step % configuration.logEvery == 0 || trainer.step == configuration.steps {
-            try run?.log(
-                ["loss": report.loss, "psnr": report.psnr, "learningRate": report.learningRate, "gradientNorm": report.gradientNorm], step: trainer.step)
+        if loop.logs(step, every: configuration.logEvery) {
+            try run?.log(["loss": report.loss, "psnr": report.psnr, "learningRate": report.learningRate, "gradientNorm": report.gradientNorm], step: step)
         }
-        progress.update(trainer.step, detail: "PSNR \(formatNumber(report.psnr, digits: 4)) dB")
-        let isDue = configuration.checkpointEvery.map { trainer.step % $0 == 0 } ?? false
-        if isDue || cancellation.isCancelled { try run?.saveCheckpoint(step: trainer.step) { try trainer.save(to: $0) } }
-        try cancellation.check()
+        return "PSNR \(formatNumber(report.psnr, digits: 4)) dB"
     }
-    progress.end()
     trainer.codec.setMode(.evaluation)
     return trainer.codec
 }

@@ -15,6 +15,24 @@ public func formatNumber(_ value: Double, digits: Int = 4) -> String {
 /// A whole number with thousands separated by commas.
 public func formatCount(_ value: Int) -> String { groupThousands(String(value)) }
 
+/// Bytes in the largest fitting decimal unit, e.g. `98.4 MB`.
+public func formatBytes(_ bytes: Int) -> String {
+    inUnits(Double(bytes), ["bytes", "kB", "MB", "GB", "TB", "PB"]) ?? "\(bytes) bytes"
+}
+
+/// A number in short from a million on, e.g. `2.79 million`.
+public func formatLargeCount(_ value: Int) -> String {
+    value < 1_000_000 ? formatCount(value) : inUnits(Double(value), ["", "", "million", "billion", "trillion"]) ?? formatCount(value)
+}
+
+/// nil below a thousand.
+private func inUnits(_ value: Double, _ units: [String]) -> String? {
+    // What three digits would round up to a thousand is one of the next unit.
+    guard value >= 999.5 else { return nil }
+    let place = units.indices.first { value < 999.5 * pow(1_000, Double($0)) } ?? units.count - 1
+    return "\(formatNumber(value / pow(1_000, Double(place)), digits: 3)) \(units[place])"
+}
+
 /// A duration for people: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
 public func formatDuration(_ seconds: TimeInterval) -> String {
     guard seconds.isFinite, seconds >= 0, seconds < 1e9 else { return "?" }

@@ -45,6 +45,7 @@ public struct ChannelScores {
         case .random: sums = makers.drawn(random)
         case .relevance, .gradient, .taylor:
             guard let examples, examples.count > 0 else { throw GraphProblem("the criterion '\(criterion.rawValue)' needs examples") }
+            try examples.check(for: network.graph)
             if criterion == .relevance {
                 let propagation = try RelevancePropagation(network, rules: rules)
                 let byScore = makers.relevance(propagation, examples, batchSize, start: .positiveScore)

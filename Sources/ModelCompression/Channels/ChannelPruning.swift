@@ -3,38 +3,42 @@ public import Networks
 public import Torch
 internal import TorchNN
 
-/// How channels are cut from a network, some at a time.
+/// How channels are cut from a network: how much of what goes, when, and which first.
 public struct ChannelPruningPlan: Codable, Sendable, Equatable {
-    /// When to stop.
-    public enum Target: Codable, Sendable, Equatable {
-        /// This part of the channels that can be cut is gone.
-        case channels(Double)
-        /// At most this part of all weights is left.
-        case parameters(Double)
-        /// At most this part of the multiplications is left.
-        case multiplyAdds(Double)
+    /// What is to become less.
+    public enum Measure: String, Codable, Sendable, CaseIterable {
+        /// Channels that can be cut.
+        case channels
+        /// All weights, with biases and norms.
+        case parameters
+        case multiplyAdds
+        /// Seconds of a pass of one example, the median of several: what comes out depends on the computer.
+        case latency
+        /// Bytes of the file of weights.
+        case fileBytes
     }
 
+    public var measure: Measure
+    /// Its `final` is the part of the measure that goes. The rest tells when it goes in a training that cuts on the way.
+    public var schedule: PruningSchedule
     public var criterion = ChannelCriterion.relevance
     public var rules = RelevanceRules.positiveWeights
-    public var target: Target
-    /// The part of the channels of the beginning that goes at a time, over all layers together.
+    /// The part of the channels of the beginning that goes between two measurements of what they matter, over all layers together.
     public var step = 0.05
 
-    public init(_ target: Target, criterion: ChannelCriterion = .relevance, step: Double = 0.05) {
-        self.target = target
-        self.criterion = criterion
-        self.step = step
+    /// All that goes goes at the first step of a training.
+    /// - Parameter part: of the measure that goes.
+    public init(_ measure: Measure, less part: Double, criterion: ChannelCriterion = .relevance, step: Double = 0.05) {
+        self.init(measure, schedule: .oneShot(part, at: 0), criterion: criterion, step: step)
+    }
+
+    public init(_ measure: Measure, schedule: PruningSchedule, criterion: ChannelCriterion = .relevance, step: Double = 0.05) {
+        (self.measure, self.schedule, self.criterion, self.step) = (measure, schedule, criterion, step)
     }
 
     /// - Throws: `ConfigurationError` that names the setting.
-    public func validate(_ name: String = "pruning") throws(ConfigurationError) {
-        switch target {
-        case .channels(let part):
-            guard part >= 0, part < 1 else { throw ConfigurationError(key: "\(name).target", problem: "must cut at least 0 and less than all of the channels, found \(part)") }
-        case .parameters(let part), .multiplyAdds(let part):
-            guard part > 0, part <= 1 else { throw ConfigurationError(key: "\(name).target", problem: "must leave more than 0 and at most all, found \(part)") }
-        }
+    public func validate(_ name: String = "channels") throws(ConfigurationError) {
+        try schedule.validate("\(name).schedule")
         guard step > 0, step < 1 else { throw ConfigurationError(key: "\(name).step", problem: "must be more than 0 and less than 1, found \(step)") }
     }
 }
@@ -45,9 +49,8 @@ public struct ChannelPruning {
     public let plan: ChannelPruningPlan
     /// Channels of the first network that are left, by the layer that makes them; so that its weights can be cut again.
     public private(set) var kept: [String: [Int]]
-    private let channelsAtFirst: Int
-    private let parametersAtFirst: Int
-    private let multiplyAddsAtFirst: Int
+    /// Of the first network.
+    private let atFirst: [ChannelPruningPlan.Measure: Double]
 
     /// - Throws: `ConfigurationError`; `GraphProblem` for a network in which nothing can be cut.
     public init(_ network: GraphNetwork, _ plan: ChannelPruningPlan) throws {
@@ -60,72 +63,124 @@ public struct ChannelPruning {
             throw GraphProblem("no channel of the network can be cut (\(reasons.prefix(3).joined(separator: "; ")))")
         }
         kept = Dictionary(uniqueKeysWithValues: free.map { ($0.name, Array($0.units.indices)) })
-        channelsAtFirst = free.reduce(0) { $0 + $1.units.count }
-        parametersAtFirst = network.parameterCount()
-        multiplyAddsAtFirst = try network.graph.multiplyAdds().reduce(0, +)
+        var atFirst: [ChannelPruningPlan.Measure: Double] = [.channels: Double(kept.values.reduce(0) { $0 + $1.count })]
+        for measure in [.parameters, .multiplyAdds, plan.measure] where measure != .channels { atFirst[measure] = try Self.amount(measure, of: network) }
+        self.atFirst = atFirst
     }
 
-    private var channelsLeft: Int { kept.values.reduce(0) { $0 + $1.count } }
-    /// The part of the channels that is gone.
-    public var cutPart: Double { 1 - Double(channelsLeft) / Double(channelsAtFirst) }
-    /// The part of the weights that is left.
-    public var parameterPart: Double { Double(network.parameterCount()) / Double(parametersAtFirst) }
-    /// The part of the multiplications that is left.
-    public var multiplyAddPart: Double { Double((try? network.graph.multiplyAdds().reduce(0, +)) ?? 0) / Double(max(1, multiplyAddsAtFirst)) }
+    /// Goes on with a network that was cut before.
+    mutating func restore(_ network: GraphNetwork, kept: [String: [Int]]) { (self.network, self.kept) = (network, kept) }
 
-    public var isFinished: Bool {
-        switch plan.target {
-        case .channels(let part): channelsToCut(part) <= 0
-        case .parameters(let part): parameterPart <= part
-        case .multiplyAdds(let part): multiplyAddPart <= part
+    private static func amount(_ measure: ChannelPruningPlan.Measure, of network: GraphNetwork) throws -> Double {
+        switch measure {
+        case .channels: preconditionFailure("channels are counted by what is kept")
+        case .parameters: Double(network.parameterCount())
+        case .multiplyAdds: Double(try network.graph.multiplyAdds().reduce(0, +))
+        case .latency: network.secondsOfPass()
+        case .fileBytes: Double(try network.fileByteCount())
         }
     }
 
+    private var channelsLeft: Int { kept.values.reduce(0) { $0 + $1.count } }
+
+    /// The part of a measure that is gone; latency is measured anew each time.
+    /// - Throws: `GraphProblem`.
+    public func part(gone measure: ChannelPruningPlan.Measure) throws -> Double {
+        guard measure != .channels else { return 1 - Double(channelsLeft) / max(1, atFirst[.channels]!) }
+        guard let first = atFirst[measure] else { throw GraphProblem("the \(measure.rawValue) of the network was not measured before it was cut") }
+        return 1 - (try Self.amount(measure, of: network)) / max(first, .leastNonzeroMagnitude)
+    }
+
+    /// Whether a part of the plan's measure is gone.
+    private func isGone(_ part: Double) throws -> Bool {
+        plan.measure == .channels ? channelsToCut(part) <= 0 : try self.part(gone: plan.measure) >= part
+    }
+
+    /// Whether all is gone that is to go.
+    public var isFinished: Bool { get throws { try isGone(plan.schedule.final) } }
+
     /// How many must still go for a part of them all.
-    private func channelsToCut(_ part: Double) -> Int { Int((part * Double(channelsAtFirst)).rounded()) - (channelsAtFirst - channelsLeft) }
+    private func channelsToCut(_ part: Double) -> Int {
+        let first = Int(atFirst[.channels]!)
+        return Int((part * Double(first)).rounded()) - (first - channelsLeft)
+    }
+
+    /// Cuts until a part of the plan's measure is gone.
+    /// - Parameters as those of ``cutNext(toward:on:batchSize:random:)``.
+    public mutating func cut(
+        to part: Double, on examples: Examples? = nil, batchSize: Int = 32, random: RandomGenerator = RandomGenerator(seed: 0)
+    ) throws {
+        while try !isGone(part) { try cutNext(toward: part, on: examples, batchSize: batchSize, random: random) }
+    }
 
     /// Cuts the channels that matter least by the scores of the network as it is now; one of each layer stays.
     ///
-    /// Where the target is met by fewer channels than a whole step, fewer go.
+    /// Where fewer channels than a whole step are enough, fewer go; latency, which varies, is not searched so closely.
+    /// - Parameters:
+    ///   - part: of the plan's measure that is to go; all of what the plan says if nil.
+    ///   - examples: for criteria that need them.
+    ///   - random: for the criterion that draws.
     /// - Throws: `GraphProblem` if nothing more can be cut, which says how small the network became.
-    public mutating func cutNext(on examples: Examples? = nil, batchSize: Int = 32, random: RandomGenerator = RandomGenerator(seed: 0)) throws {
+    public mutating func cutNext(
+        toward part: Double? = nil, on examples: Examples? = nil, batchSize: Int = 32, random: RandomGenerator = RandomGenerator(seed: 0)
+    ) throws {
+        let part = part ?? plan.schedule.final
         let scores = try ChannelScores(of: network, by: plan.criterion, on: examples, rules: plan.rules, batchSize: batchSize, random: random)
         let free = scores.couplings.groups.filter { $0.obstacle == nil }
         var order: [(group: Int, unit: Int, score: Double)] = []
         for (place, group) in free.enumerated() { for (unit, score) in zip(group.units, scores.groups[group.name]!) { order.append((place, unit, score)) } }
         // Of equal scores the first goes.
         order.sort { ($0.score, $0.unit) < ($1.score, $1.unit) }
-        var count = max(1, Int((plan.step * Double(channelsAtFirst)).rounded()))
-        if case .channels(let part) = plan.target { count = min(count, channelsToCut(part)) }
+        var count = max(1, Int((plan.step * atFirst[.channels]!).rounded()))
+        if plan.measure == .channels { count = min(count, channelsToCut(part)) }
         var left = free.map(\.units.count), cut: [Int] = []
         for entry in order where cut.count < count && left[entry.group] > 1 {
             left[entry.group] -= 1
             cut.append(entry.unit)
         }
         guard !cut.isEmpty else {
-            throw GraphProblem(
-                "nothing more can be cut: \(formatNumber(cutPart * 100, digits: 3)) % of the channels are gone, \(formatNumber(parameterPart * 100, digits: 3)) % of "
-                    + "the weights and \(formatNumber(multiplyAddPart * 100, digits: 3)) % of the multiplications are left; choose a target that can be met")
+            throw GraphProblem("nothing more can be cut: \(try whatIsGone); choose a target that can be met")
         }
-        let gone = try fewestForTarget(cut, scores.couplings)
+        let gone = try fewest(of: cut, for: part, scores.couplings)
         network = try network.cutting(gone, couplings: scores.couplings)
         for group in free { kept[group.name] = zip(kept[group.name]!, group.units).filter { !gone.contains($1) }.map(\.0) }
     }
 
-    /// The first of some channels, as few as meet the target; all if they do not.
-    private func fewestForTarget(_ units: [Int], _ couplings: ChannelCouplings) throws -> Set<Int> {
-        if case .channels = plan.target { return Set(units) }
-        func meets(_ count: Int) throws -> Bool {
+    private var whatIsGone: String {
+        get throws {
+            var parts: [ChannelPruningPlan.Measure] = [.channels, .parameters, .multiplyAdds]
+            if !parts.contains(plan.measure) { parts.append(plan.measure) }
+            return try parts.map { "\(formatNumber(try part(gone: $0) * 100, digits: 3)) % of the \($0.words)" }.joined(separator: ", ") + " are gone"
+        }
+    }
+
+    /// The first of some channels, as few as are enough; all if they are not.
+    private func fewest(of units: [Int], for part: Double, _ couplings: ChannelCouplings) throws -> Set<Int> {
+        if plan.measure == .channels || plan.measure == .latency { return Set(units) }
+        func isEnough(_ count: Int) throws -> Bool {
             var smaller = self
             smaller.network = try network.cutting(Set(units.prefix(count)), couplings: couplings)
-            return smaller.isFinished
+            return try smaller.isGone(part)
         }
-        guard try meets(units.count) else { return Set(units) }
+        guard try isEnough(units.count) else { return Set(units) }
         var (low, high) = (1, units.count)
         while low < high {
             let middle = (low + high) / 2
-            if try meets(middle) { high = middle } else { low = middle + 1 }
+            if try isEnough(middle) { high = middle } else { low = middle + 1 }
         }
         return Set(units.prefix(high))
+    }
+}
+
+extension ChannelPruningPlan.Measure {
+    /// In a sentence.
+    var words: String {
+        switch self {
+        case .channels: "channels"
+        case .parameters: "weights"
+        case .multiplyAdds: "multiplications"
+        case .latency: "time"
+        case .fileBytes: "bytes"
+        }
     }
 }

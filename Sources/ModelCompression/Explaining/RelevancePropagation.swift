@@ -27,6 +27,28 @@ public struct RelevanceRules: Codable, Sendable, Equatable {
     }
 }
 
+/// Rules by name, as in settings and on command lines.
+public enum RulePreset: String, Codable, Sendable, CaseIterable {
+    case zPlus = "z-plus"
+    case positiveWeights = "positive-weights"
+    case epsilonPlus = "epsilon-plus"
+    case epsilonAlpha2Beta1 = "epsilon-alpha2-beta1"
+    case epsilonGammaBox = "epsilon-gamma-box"
+
+    /// - Parameter preparation: of pictures, which says between what bounds they lie.
+    public func rules(_ preparation: ImagePreparation) -> RelevanceRules {
+        switch self {
+        case .zPlus: return .zPlus
+        case .positiveWeights: return .positiveWeights
+        case .epsilonPlus: return .epsilonPlus
+        case .epsilonAlpha2Beta1: return .epsilonAlpha2Beta1
+        case .epsilonGammaBox:
+            let bounds = preparation.bounds
+            return .epsilonGammaBox(low: bounds.low, high: bounds.high)
+        }
+    }
+}
+
 /// Layer-wise relevance propagation (Bach et al. 2015): an output is divided among the units of every layer that made it, down to the
 /// input, so that each layer's relevances add up to the same.
 ///

@@ -38,25 +38,8 @@ extension GraphNetwork {
     }
 
     private func write(to folder: String, mode: ExportMode, details: ExportDetails) throws -> ExportRecord {
-        var items: [SafetensorsWriter.Item] = [], entries: [ExportRecord.Entry] = []
-        for (name, full) in stateDictionary.sorted(by: { $0.key < $1.key }) {
-            guard full.dtype.isFloatingPoint else { throw GraphProblem("'\(name)' holds \(full.dtype), and an export takes floating-point numbers") }
-            // Made anew when it is written: all masked weights together would take the memory of the network once more.
-            let mask = masks[name]
-            func pruned() -> Tensor { withoutGradients { mask.map { full * $0 } ?? full.detached() } }
-            let tensor = pruned(), packed = mode == .packed && tensor.rank > 1 ? SparseMatrix(smallest: tensor) : nil
-            items += packed?.items(parameter: name) ?? [
-                SafetensorsWriter.Item(name: name, elementType: SafetensorsFile.ElementType(full.dtype)!, shape: full.shape) { consume in
-                    try pruned().withBytes { try consume($0) }
-                }
-            ]
-            entries.append(
-                ExportRecord.Entry(
-                    name: name, kind: packed?.format.name ?? "dense", shape: tensor.shape, nonzeroCount: Int(tensor.flattened().nonzeroCount(axes: [0]).item()),
-                    sourceBytes: tensor.byteCount, bytes: packed?.byteCount ?? tensor.byteCount))
-        }
-        let weightsPath = "\(folder)/\(ExportedNetwork.weightsFile)"
-        try SafetensorsWriter.write(items, metadata: ["format": "pt"], to: weightsPath)
+        let (items, entries) = try stored(mode), weightsPath = "\(folder)/\(ExportedNetwork.weightsFile)"
+        try SafetensorsWriter.write(items, metadata: fileMetadata, to: weightsPath)
         try AtomicFile.write(json: ExportConfiguration(of: graph, dtype: namedParameters().first?.tensor.dtype ?? .float32), to: "\(folder)/\(ExportedNetwork.configurationFile)")
 
         let input = exampleInput(batch: 2), device = namedParameters().first?.tensor.device ?? .cpu
@@ -76,6 +59,36 @@ extension GraphNetwork {
         try AtomicFile.write(Array(PyTorchModel.source.utf8), to: "\(folder)/\(PyTorchModel.fileName)")
         try AtomicFile.write(Array(PyTorchModel.readMe(record, attribution: details.attribution).utf8), to: "\(folder)/README.md")
         return record
+    }
+
+    /// Bytes of the file of weights that an export writes.
+    /// - Throws: `GraphProblem` if the weights are not floating-point numbers.
+    public func fileByteCount(_ mode: ExportMode = .packed) throws(GraphProblem) -> Int {
+        SafetensorsWriter.fileByteCount(of: try stored(mode).items, metadata: fileMetadata)
+    }
+
+    private var fileMetadata: [String: String] { ["format": "pt"] }
+
+    /// All weights as they are written.
+    private func stored(_ mode: ExportMode) throws(GraphProblem) -> (items: [SafetensorsWriter.Item], entries: [ExportRecord.Entry]) {
+        var items: [SafetensorsWriter.Item] = [], entries: [ExportRecord.Entry] = []
+        for (name, full) in stateDictionary.sorted(by: { $0.key < $1.key }) {
+            guard full.dtype.isFloatingPoint else { throw GraphProblem("'\(name)' holds \(full.dtype), and an export takes floating-point numbers") }
+            // Made anew when it is written: all masked weights together would take the memory of the network once more.
+            let mask = masks[name]
+            func pruned() -> Tensor { withoutGradients { mask.map { full * $0 } ?? full.detached() } }
+            let tensor = pruned(), packed = mode == .packed && tensor.rank > 1 ? SparseMatrix(smallest: tensor) : nil
+            items += packed?.items(parameter: name) ?? [
+                SafetensorsWriter.Item(name: name, elementType: SafetensorsFile.ElementType(full.dtype)!, shape: full.shape) { consume in
+                    try pruned().withBytes { try consume($0) }
+                }
+            ]
+            entries.append(
+                ExportRecord.Entry(
+                    name: name, kind: packed?.format.name ?? "dense", shape: tensor.shape, nonzeroCount: Int(tensor.flattened().nonzeroCount(axes: [0]).item()),
+                    sourceBytes: tensor.byteCount, bytes: packed?.byteCount ?? tensor.byteCount))
+        }
+        return (items, entries)
     }
 
     /// Made-up examples: numbers from a normal distribution, or ids of the vocabulary; always the same.

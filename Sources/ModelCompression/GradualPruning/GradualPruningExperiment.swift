@@ -37,15 +37,6 @@ package struct GradualPruningExperiment {
             case .small(let sparsity): "small dense as \(percentage(sparsity)) sparse"
             }
         }
-
-        /// Arms that share a learning rate.
-        var kind: String {
-            switch self {
-            case .dense: "dense"
-            case .sparse(_, let variant): "sparse, \(variant.rawValue)"
-            case .small(let sparsity): "small dense as \(percentage(sparsity)) sparse"
-            }
-        }
     }
 
     /// One network that was trained.
@@ -79,6 +70,7 @@ package struct GradualPruningExperiment {
     var textTask: Task {
         var training = NetworkTrainingConfiguration()
         (training.steps, training.batchSize, training.learningRate) = (setting.textSteps, setting.textBatchSize, setting.textLearningRate)
+        training.warmupSteps = setting.textSteps / 20
         let most = setting.textSparsities.last ?? 0.9
         let length = setting.length, ids = text.training
         let (validation, test) = (TextWindows.all(of: text.validation, length: length), TextWindows.all(of: text.test, length: length))
@@ -115,14 +107,13 @@ package struct GradualPruningExperiment {
     }
 
     private func run(_ task: Task) throws -> GradualPruningFindings.TaskResult {
-        var search = LearningRateSearch(error: "\(task.errorName) on validation"), rates: [String: Double] = [:]
-        for arm in task.arms where rates[arm.kind] == nil {
-            // The highest sparsity of a kind is the one that decides.
-            let hardest = task.arms.last { $0.kind == arm.kind } ?? arm, seed = context.seeds[0], data = task.data(seed)
-            rates[arm.kind] = try search.rate(for: "\(task.name), \(hardest.name)", from: task.training.learningRate) { rate in
+        var search = LearningRateSearch(error: "\(task.errorName) on validation"), rates: [Arm: Double] = [:]
+        for arm in task.arms {
+            let seed = context.seeds[0], data = task.data(seed)
+            rates[arm] = try search.rate(for: "\(task.name), \(arm.name)", from: task.training.learningRate) { rate in
                 do {
                     let trained = try trained(
-                        task, hardest, on: data.source, rate: rate, seed: seed, note: ", learning rate \(formatNumber(rate, digits: 2))")
+                        task, arm, on: data.source, rate: rate, seed: seed, note: ", learning rate \(formatNumber(rate, digits: 2))")
                     return .init(error: task.error(trained.network.quality(on: data.validation)))
                 } catch NetworkTrainingError.diverged { return nil }
             }
@@ -132,8 +123,8 @@ package struct GradualPruningExperiment {
         for seed in context.seeds {
             let data = task.data(seed), isFirst = seed == context.seeds[0]
             for arm in task.arms {
-                let (network, curve) = try trained(task, arm, on: data.source, rate: rates[arm.kind]!, seed: seed, note: ", seed \(seed)")
-                let quality = network.quality(on: data.test), counts = network.weightCounts, bytes = try fileBytes(of: network)
+                let (network, curve) = try trained(task, arm, on: data.source, rate: rates[arm]!, seed: seed, note: ", seed \(seed)")
+                let quality = network.quality(on: data.test), counts = network.weightCounts, bytes = try network.fileByteCount()
                 try context.run.log(
                     ["\(task.name)/\(arm.name)/\(task.errorName)": task.error(quality), "\(task.name)/\(arm.name)/weights": Double(counts.nonzero)],
                     step: Int(seed &- context.seeds[0]))
@@ -189,13 +180,6 @@ package struct GradualPruningExperiment {
         let large = try weights(task.width), wanted = Double(large.all) - Double(large.pruned) * sparsity
         let distances = try (1..<task.width).map { width in (width, abs(Double(try weights(width).all) - wanted)) }
         return distances.min { $0.1 < $1.1 }?.0 ?? task.width
-    }
-
-    /// Of the weights as they would be handed on.
-    private func fileBytes(of network: GraphNetwork) throws -> Int {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "pruned-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        return try network.export(to: folder, mode: .packed).fileBytes
     }
 }
 

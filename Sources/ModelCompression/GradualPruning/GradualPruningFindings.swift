@@ -138,7 +138,7 @@ struct GradualPruningFindings {
         \(setting.perceptronWidth / 3) and 10 on 5,000 digits, \(setting.digitSteps) steps of \(setting.digitBatchSize). Weights go between a fifth and seven tenths of \
         the steps, in twenty-five choices, each matrix to the same sparsity. Small dense networks have the width at which their number of weights, biases and \
         embeddings included, is nearest to that of the sparse network's that are not zero. Adam, the rate falling along half a cosine to a tenth; rates are \
-        chosen for each kind of network on the validation set (first seed, the highest sparsity). Errors are of the test set; numbers are means ± standard \
+        chosen for each network on the validation set (first seed); the language model's rise over the first twentieth of the steps. Errors are of the test set; numbers are means ± standard \
         deviations over \(seeds) seeds.
         """
     }

@@ -40,7 +40,7 @@ package struct GradualPruningSetting: Sendable, Equatable {
     package var textBatchSize = 32
     package var textSparsities = [0.5, 0.8, 0.9]
     /// Where the search for learning rates begins.
-    package var textLearningRate = 2e-3
+    package var textLearningRate = 6e-3
     /// Of the first hidden layer of the perceptron; the second has a third.
     package var perceptronWidth = 300
     package var digitSteps: Int
@@ -50,7 +50,7 @@ package struct GradualPruningSetting: Sendable, Equatable {
 
     package init(_ scale: ReproductionScale) {
         switch scale {
-        case .small: (hiddenSize, textSteps, digitSteps) = (256, 1_000, 800)
+        case .small: (hiddenSize, textSteps, digitSteps) = (256, 1_500, 800)
         case .full:
             (hiddenSize, textSteps, digitSteps, textBatchSize, textLearningRate) = (1_024, 50_000, 20_000, 128, 5e-4)
             (text.trainingCharacters, text.heldOutCharacters) = (18_000_000, 500_000)

@@ -1,6 +1,7 @@
+internal import Datasets
 package import Experiments
 internal import Foundation
-internal import Networks
+package import Networks
 internal import Torch
 internal import TorchNN
 
@@ -8,10 +9,29 @@ internal import TorchNN
 package struct ExplainingExperiment {
     let setting: ExplainingSetting
     private let digits: DigitExamples
+    private let cells: Cells?
     private let context: ReproductionContext
 
-    package init(_ setting: ExplainingSetting, _ digits: DigitExamples, context: ReproductionContext) {
-        (self.setting, self.digits, self.context) = (setting, digits, context)
+    /// Solar cells, and the network that is trained on them.
+    package struct Cells {
+        let pictures: any ExampleSet
+        /// Trained on other pictures.
+        let network: GraphNetwork
+
+        package init(_ pictures: any ExampleSet, _ network: GraphNetwork) { (self.pictures, self.network) = (pictures, network) }
+
+        /// The data item `elpv`, and EfficientNet-Lite0; both are fetched if needed.
+        init(imageSize: Int, progress: any ProgressReporter) throws {
+            progress.message("Solar cells: the data item elpv; EfficientNet-Lite0 with weights of ImageNet: the data item efficientnet-lite0")
+            _ = try DataStore().fetch("efficientnet-lite0")
+            network = try GraphNetwork.open("efficientnet-lite0", imageSize: imageSize)
+            pictures = try LabelledPictures(solarCellsFor: network.graph)
+        }
+    }
+
+    /// - Parameter cells: nil for an experiment without them.
+    package init(_ setting: ExplainingSetting, _ digits: DigitExamples, _ cells: Cells?, context: ReproductionContext) {
+        (self.setting, self.digits, self.cells, self.context) = (setting, digits, cells, context)
     }
 
     /// A perceptron on points after a third of its neurons has gone.
@@ -26,8 +46,10 @@ package struct ExplainingExperiment {
         let unpruned: Double
     }
 
-    /// A network on digits on the way to being smaller.
-    struct DigitOutcome {
+    /// A network on pictures on the way to being smaller.
+    struct CutOutcome {
+        /// Of the task.
+        let task: String
         let criterion: ChannelCriterion
         let seed: UInt64
         /// Parts of the channels that are gone, and the accuracy with them.
@@ -42,13 +64,24 @@ package struct ExplainingExperiment {
         func accuracy(at part: Double) -> Double { curve.min { abs($0.cut - part) < abs($1.cut - part) }?.accuracy ?? .nan }
     }
 
+    /// Pictures to tell apart, and the network that learns it before it is cut.
+    private struct PictureTask {
+        let name: String
+        let network: GraphNetwork
+        let training: any ExampleSet, test: any ExampleSet
+        let configuration: NetworkTrainingConfiguration
+        let mirrors: Bool
+        let plan: ExplainingSetting.Cuts
+    }
+
     package func run() throws -> Reproduction {
-        var points: [PointOutcome] = [], pictures: [DigitOutcome] = []
+        var points: [PointOutcome] = [], pictures: [CutOutcome] = []
         for seed in context.seeds {
             for set in PointSet.allCases { points += try pruned(set, seed: seed) }
-            pictures += try prunedDigits(seed: seed)
+            pictures += try pruned(digitTask(seed: seed), seed: seed)
+            if let cells { pictures += try pruned(cellTask(cells, seed: seed), seed: seed) }
         }
-        return ExplainingFindings(setting: setting, points: points, digits: pictures, seeds: context.seeds.count).reproduction
+        return ExplainingFindings(setting: setting, points: points, pictures: pictures, seeds: context.seeds.count).reproduction
     }
 
     // MARK: Points
@@ -76,7 +109,7 @@ package struct ExplainingExperiment {
         let test = set.examples(perClass: setting.pointsPerClass, seed: seed &+ 1_000), unpruned = network.quality(on: test).accuracy
         func accuracy(_ criterion: ChannelCriterion, _ references: Examples?, _ draw: Int) throws -> Double {
             try context.cancellation.check()
-            var pruning = try ChannelPruning(network, ChannelPruningPlan(.channels(1.0 / 3), criterion: criterion, step: 1.0 / 3))
+            var pruning = try ChannelPruning(network, ChannelPruningPlan(.channels, less: 1.0 / 3, criterion: criterion, step: 1.0 / 3))
             try pruning.cutNext(on: references, batchSize: 512, random: RandomGenerator(seed: seed &+ UInt64(draw)))
             return pruning.network.quality(on: test).accuracy
         }
@@ -108,7 +141,7 @@ package struct ExplainingExperiment {
             })
     }
 
-    // MARK: Digits
+    // MARK: Pictures
 
     private var convolutional: NetworkGraph {
         var graph = NetworkGraph(input: [1, 28, 28]), last = graph.input, inputs = 1
@@ -124,45 +157,66 @@ package struct ExplainingExperiment {
         return graph
     }
 
-    private func prunedDigits(seed: UInt64) throws -> [DigitOutcome] {
+    private func digitTask(seed: UInt64) throws -> PictureTask {
         func pictures(_ examples: Examples) -> Examples { Examples(inputs: examples.inputs.reshaped([-1, 1, 28, 28]), targets: examples.targets) }
-        let split = digits.split(seed: seed), training = pictures(split.training), test = pictures(split.test)
-        let network = try GraphNetwork(convolutional, generator: RandomGenerator(seed: seed))
+        let split = digits.split(seed: seed)
         var configuration = NetworkTrainingConfiguration()
         (configuration.steps, configuration.batchSize, configuration.learningRate) = (setting.digitSteps, 50, 1e-3)
-        try trainNetwork(
-            network, configuration, on: ShuffledExamples(training, seed: seed), task: "Digits, seed \(seed)", progress: context.progress,
-            cancellation: context.cancellation)
-        let references = Self.perClass(setting.digitReferences, of: training)
-        return try ChannelCriterion.allCases.map { criterion in
-            var pruning = try ChannelPruning(
-                network, ChannelPruningPlan(.channels(setting.digitPart), criterion: criterion, step: setting.digitStep))
-            var curve = [(cut: 0.0, accuracy: network.quality(on: test).accuracy)]
-            let random = RandomGenerator(seed: seed)
-            while !pruning.isFinished {
-                try context.cancellation.check()
-                try pruning.cutNext(on: references, batchSize: 100, random: random)
-                curve.append((pruning.cutPart, pruning.network.quality(on: test).accuracy))
-            }
-            var tuning = configuration
-            (tuning.steps, tuning.logEvery) = (setting.tuningSteps, setting.tuningSteps)
-            try trainNetwork(
-                pruning.network, tuning, on: ShuffledExamples(training, seed: seed &+ 1), task: "Digits, \(criterion.rawValue), fine-tuning",
-                progress: context.progress, cancellation: context.cancellation)
-            return DigitOutcome(
-                criterion: criterion, seed: seed, curve: curve, tuned: pruning.network.quality(on: test).accuracy, parameterPart: pruning.parameterPart,
-                multiplyAddPart: pruning.multiplyAddPart)
-        }
+        return PictureTask(
+            name: ExplainingSetting.digitName, network: try GraphNetwork(convolutional, generator: RandomGenerator(seed: seed)), training: pictures(split.training),
+            test: pictures(split.test), configuration: configuration, mirrors: false, plan: setting.digitCuts)
     }
 
-    /// The first so many examples of each class.
-    private static func perClass(_ count: Int, of examples: Examples) -> Examples {
-        var left: [Int: Int] = [:]
-        let labels: [Int] = examples.targets.scalars()
-        return examples.chosen(
-            labels.indices.filter { place in
-                left[labels[place], default: 0] += 1
-                return left[labels[place]]! <= count
-            })
+    private func cellTask(_ cells: Cells, seed: UInt64) throws -> PictureTask {
+        let split = cells.pictures.split(heldOut: 0.3, seed: seed)
+        var configuration = NetworkTrainingConfiguration()
+        (configuration.steps, configuration.batchSize, configuration.learningRate) = (setting.cellSteps, 16, setting.cellLearningRate)
+        configuration.warmupSteps = setting.cellSteps / 10
+        return PictureTask(
+            name: ExplainingSetting.cellName, network: try cells.network.replacingLastLayer(classes: 2, generator: RandomGenerator(seed: seed)),
+            training: split.training, test: ExampleSubset(split.heldOut, Array(0..<min(split.heldOut.count, setting.cellTestCount))), configuration: configuration,
+            mirrors: true, plan: setting.cellCuts)
+    }
+
+    private func pruned(_ task: PictureTask, seed: UInt64) throws -> [CutOutcome] {
+        func train(_ network: GraphNetwork, _ configuration: NetworkTrainingConfiguration, seed: UInt64, _ note: String) throws {
+            try trainNetwork(
+                network, configuration, on: ShuffledExamples(task.training, seed: seed, mirrors: task.mirrors), task: "\(task.name), \(note)", progress: context.progress,
+                cancellation: context.cancellation)
+        }
+        func accuracy(_ network: GraphNetwork) throws -> Double {
+            try network.quality(on: task.test, batchSize: 100, progress: SilentProgress(), cancellation: context.cancellation).balancedAccuracy
+        }
+        let network = task.network
+        try train(network, task.configuration, seed: seed, "seed \(seed)")
+        let references = try task.training.chosen(task.training.places(perClass: task.plan.references)), whole = try accuracy(network)
+        let outcomes = try ChannelCriterion.allCases.map { criterion in
+            var plan = ChannelPruningPlan(.channels, less: task.plan.part, criterion: criterion, step: task.plan.step)
+            plan.rules = task.plan.rules
+            var pruning = try ChannelPruning(network, plan)
+            var curve = [(cut: 0.0, accuracy: whole)]
+            let random = RandomGenerator(seed: seed)
+            while try !pruning.isFinished {
+                try context.cancellation.check()
+                try pruning.cutNext(on: references, batchSize: task.plan.batchSize, random: random)
+                curve.append((try pruning.part(gone: .channels), try accuracy(pruning.network)))
+            }
+            var tuning = task.configuration
+            (tuning.steps, tuning.logEvery, tuning.warmupSteps) = (task.plan.tuningSteps, task.plan.tuningSteps, 0)
+            try train(pruning.network, tuning, seed: seed &+ 1, "\(criterion.rawValue), training again")
+            return CutOutcome(
+                task: task.name, criterion: criterion, seed: seed, curve: curve, tuned: try accuracy(pruning.network),
+                parameterPart: 1 - (try pruning.part(gone: .parameters)), multiplyAddPart: 1 - (try pruning.part(gone: .multiplyAdds)))
+        }
+        try context.run.log(
+            Dictionary(uniqueKeysWithValues: outcomes.map { ("\(task.name)/\($0.criterion.rawValue)/accuracy", $0.area) }), step: Int(seed &- context.seeds[0]))
+        return outcomes
+    }
+}
+
+extension NetworkScore {
+    /// The mean over classes of what is right, so that the largest class does not decide.
+    var balancedAccuracy: Double {
+        classes.values.reduce(0) { $0 + Double($1.right) / Double(max(1, $1.examples)) } / Double(max(1, classes.count))
     }
 }

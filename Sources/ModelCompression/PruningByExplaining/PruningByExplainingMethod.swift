@@ -15,13 +15,15 @@ public enum PruningByExplaining: Method {
     public static let family = MethodFamily.modelCompression
 
     public static func reproduce(scale: ReproductionScale, context: ReproductionContext) throws -> Reproduction {
-        try ExplainingExperiment(ExplainingSetting(scale), try DigitExamples(progress: context.progress), context: context).run()
+        let setting = ExplainingSetting(scale), digits = try DigitExamples(progress: context.progress)
+        let cells = try ExplainingExperiment.Cells(imageSize: setting.cellImageSize, progress: context.progress)
+        return try ExplainingExperiment(setting, digits, cells, context: context).run()
     }
 }
 
 /// What is cut, and by what.
 public struct PruningByExplainingConfiguration: RunConfiguration {
-    public var pruning = ChannelPruningPlan(.channels(0.5))
+    public var pruning = ChannelPruningPlan(.channels, less: 0.5)
     /// Labelled examples of each class that the criterion sees.
     public var examplesPerClass = 10
 
@@ -48,17 +50,41 @@ package struct ExplainingSetting: Sendable, Equatable {
     /// Channels of the convolutions on digits.
     package var channels = [16, 32, 32, 64]
     package var digitSteps: Int
-    package var digitReferences = 10
-    package var digitStep = 0.05
-    package var digitPart = 0.6
-    /// Steps of training after the last cut, where there is any.
-    package var tuningSteps = 50
+    package var digitCuts = Cuts(step: 0.05, part: 0.6, references: 10, batchSize: 100, tuningSteps: 50, rules: .positiveWeights)
+    /// Of the network on solar cells.
+    package var cellImageSize = 128
+    package var cellSteps: Int
+    package var cellLearningRate = 5e-4
+    /// Pictures at most that are measured on.
+    package var cellTestCount: Int
+    package var cellCuts = Cuts(step: 0.05, part: 0.4, references: 10, batchSize: 20, tuningSteps: 40)
+
+    /// How channels of a network on pictures go.
+    package struct Cuts: Sendable, Equatable {
+        /// Part of the channels that goes at a time.
+        package var step: Double
+        /// Part that goes altogether.
+        package var part: Double
+        /// Pictures of each class.
+        package var references: Int
+        /// Of them, so many at a time.
+        package var batchSize: Int
+        /// Steps of training after the last cut.
+        package var tuningSteps: Int
+        /// Of relevance. By positive weights alone inputs below zero, as layers without an activation give them, would turn its sign.
+        package var rules = RelevanceRules.zPlus
+    }
+
+    static let digitName = "Digits", cellName = "Solar cells"
 
     package init(_ scale: ReproductionScale) {
         switch scale {
         // A tenth of the steps at ten times the rate.
-        case .small: (width, pointSteps, pointLearningRate, draws, digitSteps) = (1_000, 1_000, 1e-2, 5, 400)
-        case .full: (width, pointSteps, pointLearningRate, draws, digitSteps) = (1_000, 10_000, 1e-3, 50, 2_000)
+        case .small:
+            (width, pointSteps, pointLearningRate, draws, digitSteps, cellSteps, cellTestCount) = (1_000, 1_000, 1e-2, 5, 400, 150, 300)
+        case .full:
+            (width, pointSteps, pointLearningRate, draws, digitSteps, cellSteps, cellTestCount) = (1_000, 10_000, 1e-3, 50, 2_000, 2_000, 1_000)
+            cellImageSize = 224
         }
     }
 }

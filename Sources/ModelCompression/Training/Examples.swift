@@ -1,5 +1,6 @@
-public import Torch
 internal import Experiments
+internal import Networks
+public import Torch
 
 /// Inputs of a network and what it is to say of them.
 public struct Examples {
@@ -25,6 +26,18 @@ public struct Examples {
     }
 }
 
+extension Examples {
+    /// - Throws: `GraphProblem` for inputs that a network does not take, or targets that it has no scores for.
+    func check(for graph: NetworkGraph) throws(GraphProblem) {
+        let shape = Array(inputs.shape.dropFirst()), classes = try graph.classCount()
+        guard shape == graph.inputShape else { throw GraphProblem("the examples have the shape \(shape), and the network takes \(graph.inputShape)") }
+        let labels = (targets.min().item(), targets.max().item())
+        guard labels.0 >= 0, Int(labels.1) < classes else {
+            throw GraphProblem("the examples have classes from \(Int(labels.0)) to \(Int(labels.1)), and the network has scores for 0 to \(classes - 1)")
+        }
+    }
+}
+
 /// Where the batches of a training come from. Batch number i is always the same, so that a training can go on where it stopped.
 public protocol ExampleSource: AnyObject {
     /// - Throws: errors of reading files.
@@ -33,23 +46,30 @@ public protocol ExampleSource: AnyObject {
 
 /// Examples in a random order, another one in each epoch; a last batch that would be smaller is left out.
 public final class ShuffledExamples: ExampleSource {
-    private let examples: Examples
+    private let examples: any ExampleSet
     private let seed: UInt64
+    private let mirrors: Bool
     private var epoch: (number: Int, order: [Int])?
 
-    public init(_ examples: Examples, seed: UInt64) {
-        self.examples = examples
-        self.seed = seed
+    /// - Parameter mirrors: whether half of them, drawn anew for each batch, are turned left to right; for pictures [channels, height, width].
+    public init(_ examples: any ExampleSet, seed: UInt64, mirrors: Bool = false) {
+        (self.examples, self.seed, self.mirrors) = (examples, seed, mirrors)
     }
 
     public func batch(_ number: Int, size: Int) throws -> Examples {
-        require(size > 0 && size <= examples.count, "ShuffledExamples: a batch has 1 to \(examples.count) examples, not \(size).")
+        // Of fewer examples than a batch all are taken each time.
+        let size = min(size, examples.count)
+        require(size > 0, "ShuffledExamples: a batch has at least one example of at least one.")
         let perEpoch = examples.count / size, wanted = number / perEpoch, first = number % perEpoch * size
         if epoch?.number != wanted {
             var random = SplitMix64(seed: seed, stream: wanted)
             epoch = (wanted, random.permutation(examples.count))
         }
-        return examples.chosen(Array(epoch!.order[first..<first + size]))
+        let batch = try examples.chosen(Array(epoch!.order[first..<first + size]))
+        guard mirrors, batch.inputs.rank == 4 else { return batch }
+        var random = SplitMix64(seed: seed, stream: number, 1)
+        let isMirrored = Tensor((0..<size).map { _ in Float(random.below(2)) }).reshaped([size, 1, 1, 1]).to(dtype: .bool)
+        return Examples(inputs: Tensor.select(where: isMirrored, batch.inputs.flipped(axes: [3]), else: batch.inputs), targets: batch.targets)
     }
 }
 

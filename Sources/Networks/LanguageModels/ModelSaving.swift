@@ -6,10 +6,13 @@ extension LanguageModel {
     ///
     /// Weights pass through memory one at a time.
     /// - Throws: `FileAccessError` when the folder is not writable or the disk is full; `ModelConfigurationError` for rotary
-    ///   frequencies that the layout cannot express.
+    ///   frequencies or biases that the layout cannot express.
     public func save(to folder: String) throws {
         if case .perFrequency = configuration.rotary.scaling {
             throw ModelConfigurationError("rotary frequencies given one by one cannot be written to config.json")
+        }
+        guard configuration.attentionBias == .queryKeyValue ? configuration.architecture == .qwen2 : configuration.architecture == .llama else {
+            throw ModelConfigurationError("biases of attention other than its architecture has cannot be written to config.json")
         }
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let items = configuration.weightShapes.map { name, shape in

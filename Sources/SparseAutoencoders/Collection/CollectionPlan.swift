@@ -63,18 +63,6 @@ public struct CollectionPlan: Codable, Sendable, Equatable {
     }
 }
 
-/// Bytes in the largest fitting decimal unit, e.g. `98.4 MB`.
-public func formatBytes(_ bytes: Int) -> String {
-    let units = ["bytes", "kB", "MB", "GB", "TB", "PB"]
-    var value = Double(bytes)
-    var unit = 0
-    while value >= 1_000, unit < units.count - 1 {
-        value /= 1_000
-        unit += 1
-    }
-    return "\(formatNumber(value, digits: unit == 0 ? max(1, String(bytes).count) : 3)) \(units[unit])"
-}
-
 /// Collecting that cannot be done, in one sentence.
 public enum CollectionError: Error, CustomStringConvertible, Equatable {
     case diskTooSmall(folder: String, needed: Int, free: Int)

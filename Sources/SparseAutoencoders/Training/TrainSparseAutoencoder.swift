@@ -45,17 +45,11 @@ public func trainSparseAutoencoders(
     if let checkpoint = run?.resumedFrom { source.position = try group.restore(from: checkpoint) }
 
     let configuration = group.configuration
-    progress.begin(task, total: configuration.steps, completed: group.step, unit: "steps")
-    while group.step < configuration.steps {
-        let detail = try group.step(try source.nextBatch(batchSize)) { try run?.log($0, step: $1) }
-        progress.update(group.step, detail: detail)
-        let isDue = configuration.checkpointEvery.map { group.step % $0 == 0 } ?? false
-        if isDue || cancellation.isCancelled {
-            try run?.saveCheckpoint(step: group.step) { try group.save(to: $0, position: source.position) }
-        }
-        try cancellation.check()
+    let loop = TrainingLoop(
+        task, steps: configuration.steps, checkpointEvery: configuration.checkpointEvery, run: run, progress: progress, cancellation: cancellation)
+    try loop(from: group.step, save: { try group.save(to: $0, position: source.position) }) { _ in
+        try group.step(try source.nextBatch(batchSize)) { try run?.log($0, step: $1) }
     }
-    progress.end()
     return try group.finish(in: run)
 }
 

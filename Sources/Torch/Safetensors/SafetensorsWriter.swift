@@ -27,9 +27,7 @@ public enum SafetensorsWriter {
     /// After an error or an interruption `path` is as it was before.
     /// - Throws: `FileAccessError` when the disk is full or the folder is not writable.
     public static func write(_ items: [Item], metadata: [String: String] = [:], to path: String) throws {
-        let ordered = items.sorted {
-            ($1.elementType.byteCount, $0.name) < ($0.elementType.byteCount, $1.name)
-        }
+        let ordered = ordered(items)
         let file = try AtomicFile(path: path)
         try header(of: ordered, metadata: metadata).withUnsafeBytes(file.write)
         for item in ordered {
@@ -41,6 +39,15 @@ public enum SafetensorsWriter {
             precondition(written == item.byteCount, "write: '\(item.name)' \(item.shape) gave \(written) bytes of \(item.byteCount)")
         }
         try file.commit()
+    }
+
+    /// The bytes of the file that ``write(_:metadata:to:)`` would write.
+    public static func fileByteCount(of items: [Item], metadata: [String: String] = [:]) -> Int {
+        items.reduce(header(of: ordered(items), metadata: metadata).count) { $0 + $1.byteCount }
+    }
+
+    private static func ordered(_ items: [Item]) -> [Item] {
+        items.sorted { ($1.elementType.byteCount, $0.name) < ($0.elementType.byteCount, $1.name) }
     }
 
     /// Header size and header, padded with spaces so that the elements start at a multiple of 8.

@@ -24,13 +24,9 @@ package struct CharacterText {
     package var vocabularySize: Int { characters.count + 1 }
 
     package init(training: String, validation: String, test: String, fewestOccurrences: Int) {
-        var counts: [Character: Int] = [:]
-        for character in training { counts[character, default: 0] += 1 }
-        let known = counts.filter { $0.value >= fewestOccurrences }.keys.sorted()
-        let ids = Dictionary(uniqueKeysWithValues: known.enumerated().map { ($1, $0 + 1) })
-        func tensor(_ text: String) -> Tensor { Tensor(text.map { ids[$0] ?? 0 }) }
-        characters = known
-        (self.training, self.validation, self.test) = (tensor(training), tensor(validation), tensor(test))
+        let vocabulary = CharacterVocabulary(of: training, fewestOccurrences: fewestOccurrences)
+        characters = vocabulary.characters
+        (self.training, self.validation, self.test) = (vocabulary.ids(training), vocabulary.ids(validation), vocabulary.ids(test))
     }
 
     /// Fetches the text if needed.
@@ -39,20 +35,62 @@ package struct CharacterText {
         _ = try DataStore().fetch(setting.source)
         func read(_ subset: Subset, _ counts: [Int]) throws -> [String] {
             let reader = try DocumentReader(.catalog(setting.source), order: .shuffled(seed: 0), subset: subset)
-            return try counts.map { count in
-                var text = "", length = 0
-                while length < count, let document = try reader.next() {
-                    let part = document.text.prefix(count - length) + "\n\n"
-                    text += part
-                    length += part.count
-                }
-                return text
-            }
+            return try counts.map { try Self.read(reader, $0) }
         }
         let training = try read(.training(heldOut: 0.1), [setting.trainingCharacters])
         let heldOut = try read(.heldOut(0.1), [setting.heldOutCharacters, setting.heldOutCharacters])
         self.init(training: training[0], validation: heldOut[0], test: heldOut[1], fewestOccurrences: setting.fewestOccurrences)
     }
+
+    /// Documents behind each other until there are so many characters.
+    private static func read(_ reader: DocumentReader, _ count: Int) throws -> String {
+        var text = "", length = 0
+        while length < count, let document = try reader.next() {
+            let part = document.text.prefix(count - length) + "\n\n"
+            text += part
+            length += part.count
+        }
+        return text
+    }
+
+    /// The text of a source, its end or that of another held back.
+    /// - Parameters:
+    ///   - test: another source to measure on.
+    ///   - heldOut: the part of the text that is held back where there is none.
+    ///   - limit: characters of each source at most.
+    static func parts(of source: String, test: String?, heldOut: Double, limit: Int?, seed: UInt64) throws -> (training: String, test: String) {
+        let text = try whole(source, limit: limit, seed: seed)
+        if let test { return (text, try whole(test, limit: limit, seed: seed)) }
+        let held = Int(Double(text.count) * heldOut)
+        return (String(text.dropLast(held)), String(text.suffix(held)))
+    }
+
+    /// All documents of a source behind each other, in an order drawn by a seed.
+    static func whole(_ source: String, limit: Int?, seed: UInt64) throws -> String {
+        try read(DocumentReader(TextSource(source), order: .shuffled(seed: seed)), limit ?? .max)
+    }
+}
+
+/// Which characters the ids of a text stand for.
+struct CharacterVocabulary {
+    /// By their ids, which begin with 1; 0 is any other.
+    let characters: [Character]
+    private let ids: [Character: Int]
+
+    init(_ characters: [Character]) {
+        self.characters = characters
+        ids = Dictionary(characters.enumerated().map { ($1, $0 + 1) }) { first, _ in first }
+    }
+
+    /// Of the characters that occur often enough.
+    init(of text: String, fewestOccurrences: Int = 50) {
+        var counts: [Character: Int] = [:]
+        for character in text { counts[character, default: 0] += 1 }
+        self.init(counts.filter { $0.value >= fewestOccurrences }.keys.sorted())
+    }
+
+    /// int64 [n].
+    func ids(_ text: String) -> Tensor { Tensor(text.map { ids[$0] ?? 0 }) }
 }
 
 /// Pictures of handwritten digits (LeCun et al. 1998) as vectors of 784 numbers, 0…1.
