@@ -83,6 +83,9 @@ struct ModelPruneCommand: ParsableCommand {
     @Option(help: "Rules of relevance (default: z-plus).")
     var rule: RulePreset?
 
+    @Option(help: ArgumentHelp("Part of its channels that a layer loses at most (default: 0.8).", valueName: "part"))
+    var largestPart: Double?
+
     @Option(help: ArgumentHelp("Examples of each class that the criterion is measured on (default: 10).", valueName: "count"))
     var references: Int?
 
@@ -109,7 +112,7 @@ struct ModelPruneCommand: ParsableCommand {
     }
 
     func validate() throws {
-        let ownOptions: [Any?] = [network, by, pattern, scope, criterion, rule, references, imageSize, steps, batchSize, learningRate]
+        let ownOptions: [Any?] = [network, by, pattern, scope, criterion, rule, largestPart, references, imageSize, steps, batchSize, learningRate]
         if options.resume != nil, data.isGiven || !goals.isEmpty || ownOptions.contains(where: { $0 != nil }) {
             throw ValidationError("--resume continues a run with the settings it has; leave out the network, the goal, the data and all settings")
         }
@@ -130,6 +133,7 @@ struct ModelPruneCommand: ParsableCommand {
         if data.data == nil { defaults.criterion = .weight }
         if let criterion { defaults.criterion = criterion }
         if let rule { defaults.rule = rule }
+        if let largestPart { defaults.largestPart = largestPart }
         if let references { defaults.references = references }
         if let name = data.data {
             var found = NetworkDataConfiguration(name)

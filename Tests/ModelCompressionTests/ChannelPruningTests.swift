@@ -125,6 +125,16 @@ import TorchNN
         #expect((0.55..<0.75).contains(try pruning.part(gone: measure)))
     }
 
+    @Test func everyLayerKeepsItsPart() throws {
+        var plan = ChannelPruningPlan(.channels, less: 0.5, criterion: .weight, step: 0.1)
+        plan.largestPart = 0.5
+        var pruning = try ChannelPruning(Self.network(), plan)
+        // 6, 5 and 7 channels lose 3, 2 and 3 at most.
+        #expect(try abs(pruning.mostThatCanGo() - 8.0 / 18) < 1e-9)
+        #expect(throws: GraphProblem.self) { for _ in 0..<20 { try pruning.cutNext() } }
+        #expect(pruning.kept.values.map(\.count).sorted() == [3, 3, 4])
+    }
+
     @Test func whatCannotBeDoneIsSaid() throws {
         let network = try Self.network()
         var pruning = try ChannelPruning(network, ChannelPruningPlan(.parameters, less: 0.999, criterion: .weight, step: 0.5))

@@ -79,6 +79,9 @@ import TorchNN
                 #expect((goal.part - 0.01...goal.part + 0.1).contains(part), "\(goal): \(part)")
                 #expect(report.keyNumbers.contains { $0.label == "File" && $0.note?.hasPrefix("before: ") == true }, "\(report.keyNumbers)")
             }
+            let impossible = pruning(folder, PruningGoal(.channels, .parameters, less: 0.97), steps: 0)
+            let problem = #expect(throws: GraphProblem.self) { try impossible.check() }
+            #expect(try #require(problem?.description).hasPrefix("97 % of the weights cannot go: with 80 % of the channels of each layer gone it is "))
             let names = ["fitted", "pruned-0"].map { folder.appending(path: $0).path }
             let evaluation = try NetworkEvaluation(names.map { ($0, try TrainedNetwork($0)) }, on: folder.appending(path: "text.txt").path, limit: 5)
             #expect(evaluation.isText && evaluation.entries.count == 2 && evaluation.classTable == nil && evaluation.table.rows.contains { $0[0] == "Bits per character" })

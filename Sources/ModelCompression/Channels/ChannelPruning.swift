@@ -25,6 +25,8 @@ public struct ChannelPruningPlan: Codable, Sendable, Equatable {
     public var rules = RelevanceRules.positiveWeights
     /// The part of the channels of the beginning that goes between two measurements of what they matter, over all layers together.
     public var step = 0.05
+    /// No layer loses more than this part of its channels; with 1 at least one stays.
+    public var largestPart = 1.0
 
     /// All that goes goes at the first step of a training.
     /// - Parameter part: of the measure that goes.
@@ -40,6 +42,9 @@ public struct ChannelPruningPlan: Codable, Sendable, Equatable {
     public func validate(_ name: String = "channels") throws(ConfigurationError) {
         try schedule.validate("\(name).schedule")
         guard step > 0, step < 1 else { throw ConfigurationError(key: "\(name).step", problem: "must be more than 0 and less than 1, found \(step)") }
+        guard largestPart > 0, largestPart <= 1 else {
+            throw ConfigurationError(key: "\(name).largestPart", problem: "must be more than 0 and at most 1, found \(largestPart)")
+        }
     }
 }
 
@@ -49,6 +54,8 @@ public struct ChannelPruning {
     public let plan: ChannelPruningPlan
     /// Channels of the first network that are left, by the layer that makes them; so that its weights can be cut again.
     public private(set) var kept: [String: [Int]]
+    /// Channels of each group that must stay.
+    private let fewest: [String: Int]
     /// Of the first network.
     private let atFirst: [ChannelPruningPlan.Measure: Double]
 
@@ -63,6 +70,7 @@ public struct ChannelPruning {
             throw GraphProblem("no channel of the network can be cut (\(reasons.prefix(3).joined(separator: "; ")))")
         }
         kept = Dictionary(uniqueKeysWithValues: free.map { ($0.name, Array($0.units.indices)) })
+        fewest = kept.mapValues { max(1, $0.count - Int((Double($0.count) * plan.largestPart).rounded(.down))) }
         var atFirst: [ChannelPruningPlan.Measure: Double] = [.channels: Double(kept.values.reduce(0) { $0 + $1.count })]
         for measure in [.parameters, .multiplyAdds, plan.measure] where measure != .channels { atFirst[measure] = try Self.amount(measure, of: network) }
         self.atFirst = atFirst
@@ -89,6 +97,16 @@ public struct ChannelPruning {
         guard measure != .channels else { return 1 - Double(channelsLeft) / max(1, atFirst[.channels]!) }
         guard let first = atFirst[measure] else { throw GraphProblem("the \(measure.rawValue) of the network was not measured before it was cut") }
         return 1 - (try Self.amount(measure, of: network)) / max(first, .leastNonzeroMagnitude)
+    }
+
+    /// The part of the plan's measure that is gone when every layer has lost as much as it may; which channels go does not matter for that.
+    /// - Throws: `GraphProblem`.
+    package func mostThatCanGo() throws -> Double {
+        let couplings = try ChannelCouplings(of: network.graph), free = couplings.groups.filter { $0.obstacle == nil }
+        var smallest = self
+        smallest.network = try network.cutting(Set(free.flatMap { $0.units.dropFirst(fewest[$0.name]!) }), couplings: couplings)
+        for group in free { smallest.kept[group.name] = Array(kept[group.name]!.prefix(fewest[group.name]!)) }
+        return try smallest.part(gone: plan.measure)
     }
 
     /// Whether a part of the plan's measure is gone.
@@ -134,7 +152,7 @@ public struct ChannelPruning {
         var count = max(1, Int((plan.step * atFirst[.channels]!).rounded()))
         if plan.measure == .channels { count = min(count, channelsToCut(part)) }
         var left = free.map(\.units.count), cut: [Int] = []
-        for entry in order where cut.count < count && left[entry.group] > 1 {
+        for entry in order where cut.count < count && left[entry.group] > fewest[free[entry.group].name]! {
             left[entry.group] -= 1
             cut.append(entry.unit)
         }

@@ -87,7 +87,7 @@ public func cutDecoder(
     let small = try model.cutting(to: cut)
     let sample = texts?.measuring.narrowed(axis: 0, from: 0, count: 1) ?? Tensor.zeros([1, configuration.length], dtype: .int64)
     progress.message("Measuring loss and time, before and after")
-    let seconds = try GraphNetwork.secondsOfPasses([model, small].map { network in { tokens in (try? network.logits(tokens: tokens)) ?? tokens } }, sample, repetitions: 5)
+    let seconds = GraphNetwork.secondsOfPasses([model, small].map { network in { tokens in (try? network.logits(tokens: tokens)) ?? tokens } }, sample, repetitions: 5)
     let measurements = try zip([model, small], seconds).map { network, seconds in
         try cancellation.check()
         let loss = try texts.map { try meanLoss(network, $0.measuring) }

@@ -23,6 +23,8 @@ public struct NetworkPruningConfiguration: RunConfiguration {
     public var rule = RulePreset.zPlus
     /// The part of all channels that goes between two measurements of what they matter.
     public var step = 0.05
+    /// No layer loses more than this part of its channels.
+    public var largestPart = 0.8
     /// Examples of each class that the criterion is measured on.
     public var references = 10
     /// Part of the training at which the goal is reached; what goes goes along a cubic curve until then.
@@ -61,10 +63,17 @@ public struct NetworkPruningConfiguration: RunConfiguration {
         let opened = try TrainedNetwork(network, imageSize: imageSize), graph = opened.network.graph
         if let data { _ = try NetworkData(data, for: graph, characters: opened.characters, seed: 0) }
         switch goal.means {
-        case .weights: _ = try plan(goal.part).targets(in: graph)
+        case .weights:
+            _ = try plan(goal.part).targets(in: graph)
+            // Time is not measured twice.
+            if goal.measure != .latency { _ = try goal.sparsity(of: opened.network, plan(goal.part)) }
         case .channels:
-            let plan = channels(of: graph)
-            _ = try ChannelPruning(opened.network, plan)
+            let plan = channels(of: graph), most = try ChannelPruning(opened.network, plan).mostThatCanGo()
+            guard most >= goal.part || goal.measure == .latency else {
+                throw GraphProblem(
+                    "\(percentage(goal.part)) of the \(goal.measure.words) cannot go: with \(percentage(largestPart)) of the channels of each layer gone it is \(percentage(max(0, most))); "
+                        + "choose a smaller part, or a larger part of each layer")
+            }
             if criterion == .relevance { _ = try RelevancePropagation(opened.network, rules: plan.rules) }
         }
     }
@@ -80,6 +89,7 @@ public struct NetworkPruningConfiguration: RunConfiguration {
     /// - Parameter graph: of the network that is cut; nil where it is not known yet.
     func channels(of graph: NetworkGraph? = nil) -> ChannelPruningPlan {
         var plan = ChannelPruningPlan(goal.measure.ofChannels ?? .channels, schedule: schedule(goal.part), criterion: criterion, step: step)
+        plan.largestPart = largestPart
         plan.rules = rule.rules(graph.map { ImagePreparation(for: $0) } ?? .none)
         return plan
     }
