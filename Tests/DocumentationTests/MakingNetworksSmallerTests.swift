@@ -27,7 +27,6 @@ import Testing
     @Test func weights() throws {
         let network = try GraphNetwork(.perceptron([784, 30, 10]), generator: RandomGenerator(seed: 0)), examples = Self.examples
         var configuration = NetworkTrainingConfiguration()
-        configuration.steps = 20
         configuration.pruning = PruningPlan(schedule: PruningSchedule(final: 0.9, steps: configuration.steps))
         let pruned = try trainNetwork(network, configuration, on: ShuffledExamples(examples, seed: 0))
         let fast = SparseNetwork(pruned.foldingBatchNorms(), measuredWith: examples.chosen([0]).inputs)
