@@ -42,7 +42,7 @@ struct ModelPruneCommand: ParsableCommand {
 
             Examples:
               condense model prune runs/notes --sparsity 0.9 --data notes.txt --steps 1000
-              condense model prune runs/cells --multiply-adds 0.5 --criterion relevance --data cells/ --steps 200
+              condense model prune runs/cells --multiply-adds 0.5 --criterion taylor --data cells/ --steps 200
               condense model prune resnet18.pth --file-size 0.6 --pattern 4x1
               condense model prune efficientnet-lite0 --latency 0.3 --by channels --criterion weight
             """)
@@ -77,7 +77,7 @@ struct ModelPruneCommand: ParsableCommand {
     @Option(help: "Whether the smallest weights are looked for in each layer or in the whole network (default: layer).")
     var scope: PruningPlan.Scope?
 
-    @Option(help: "Which channels go first (default: relevance; weight without data).")
+    @Option(help: "Which channels go first (default: taylor; weight without data).")
     var criterion: ChannelCriterion?
 
     @Option(help: "Rules of relevance (default: z-plus).")

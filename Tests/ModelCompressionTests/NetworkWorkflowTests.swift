@@ -117,7 +117,7 @@ import TorchNN
         #expect(throws: ConfigurationError(key: "goal.part", problem: "must be at least 0 and less than 1, found 1.0")) { try PruningGoal(.weights, less: 1).validate() }
         var configuration = NetworkPruningConfiguration()
         (configuration.network, configuration.goal) = ("x", PruningGoal(.channels, .channels))
-        #expect(throws: ConfigurationError(key: "criterion", problem: "must be weight or random without data, found relevance")) { try configuration.validate() }
+        #expect(throws: ConfigurationError(key: "criterion", problem: "must be weight or random without data, found taylor")) { try configuration.validate() }
         configuration.criterion = .weight
         try configuration.validate()
         configuration.training.steps = 5

@@ -127,13 +127,18 @@ extension HyperpriorExperiment {
     private func description(_ jpeg: CodecComparison.Series?) -> String {
         let middle = setting.testSide.map { ", the middle \($0) × \($0) of each" } ?? ""
         return """
-            The three codecs have the same transforms (\(setting.channels) channels, latents of \(setting.latentChannels)), see the same crops of \(setting.cropSize) × \(setting.cropSize) \
-            of \(pictures.training.count) photographs (\(setting.trainingData), sides above \(setting.largestSide) made smaller) in batches of \(setting.batchSize), and differ in the prior and the learning rate that suits it. \
-            Each λ (\(setting.lambdas.map { "\($0)" }.joined(separator: ", "))) has a codec of its own; that of the first is trained for \(formatCount(setting.steps)) steps at \
-            \(formatNumber(setting.learningRate, digits: 2)) (factorized: \(formatNumber(setting.factorizedLearningRate, digits: 2))), begun with principal components of the first crops and, where there is a hyperprior, their local means and sizes, the others for \(formatCount(setting.laterSteps)) more, begun with its weights. Rates were chosen on held-back pictures of the training set. Measured on \(pictures.test.pictures.count) \
-            photographs of \(setting.testData)\(middle): bits of whole files, PSNR of RGB in 8 bits, means over pictures. JPEG: \(jpeg?.program ?? "not at hand"). \
-            The other kinds are \(pictures.others.pictures.count) pictures of \(setting.otherData): textures, pages, coins, microscopy, most of them grey. \
-            Numbers are means ± standard deviations over \(context.seeds.count) seeds; a difference in rate is Bjøntegaard's, over the qualities that both curves reach.
+            The three codecs have the same transforms (\(setting.channels) channels, latents of \(setting.latentChannels)), see the same crops of \
+            \(setting.cropSize) × \(setting.cropSize) of \(pictures.training.count) photographs (\(setting.trainingData), sides above \
+            \(setting.largestSide) made smaller) in batches of \(setting.batchSize), and differ in the prior and the learning rate that suits it. \
+            Each λ (\(setting.lambdas.map { "\($0)" }.joined(separator: ", "))) has a codec of its own; that of the first is trained for \
+            \(formatCount(setting.steps)) steps at \(formatNumber(setting.learningRate, digits: 2)) (factorized: \
+            \(formatNumber(setting.factorizedLearningRate, digits: 2))), begun with principal components of the first crops and, where there is a \
+            hyperprior, their local means and sizes, the others for \(formatCount(setting.laterSteps)) more, begun with its weights. Rates were \
+            chosen on held-back pictures of the training set. Measured on \(pictures.test.pictures.count) photographs of \
+            \(setting.testData)\(middle): bits of whole files, PSNR of RGB in 8 bits, means over pictures. JPEG: \(jpeg?.program ?? "not at hand"). \
+            The other kinds are \(pictures.others.pictures.count) pictures of \(setting.otherData): textures, pages, coins, microscopy, most of them \
+            grey. Numbers are means ± standard deviations over \(context.seeds.count) seeds; a difference in rate is Bjøntegaard's, over the \
+            qualities that both curves reach.
             """
     }
 }

@@ -20,7 +20,8 @@ extension ImageCodec {
         let count = latents.size(1), room = third.weight.size(0), isSigned = configuration.kind == .meanScaleHyperprior
         let seen = min(count, isSigned ? room / 2 : room), means = isSigned ? min(3, seen) : 0, sizes = min(seen, room - 2 * means)
         guard seen > 0, sizes > 0, up.weight.size(1) >= 2 * means + sizes, upper.weight.size(1) >= 2 * means + sizes else { return }
-        let slope = isSigned ? 0.01 : 0, deviations = latents.standardDeviation(axes: [0, 2, 3]).clamped(minimum: 1e-3), units: [Double] = deviations.to(dtype: .float64).scalars()
+        let slope = isSigned ? 0.01 : 0, deviations = latents.standardDeviation(axes: [0, 2, 3]).clamped(minimum: 1e-3)
+        let units: [Double] = deviations.to(dtype: .float64).scalars()
         let input = isSigned ? latents : latents.abs()
 
         /// Differences of pairs, and what follows them as it is.

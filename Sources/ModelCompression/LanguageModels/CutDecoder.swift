@@ -23,13 +23,16 @@ public struct DecoderCutConfiguration: Codable, Sendable, Equatable {
     public init() {}
 
     public func validate() throws(ConfigurationError) {
-        for (key, part) in [("heads", heads), ("neurons", neurons)] { try ConfigurationError.require(part >= 0 && part < 1, key, "must be at least 0 and less than 1", found: part) }
+        for (key, part) in [("heads", heads), ("neurons", neurons)] {
+            try ConfigurationError.require(part >= 0 && part < 1, key, "must be at least 0 and less than 1", found: part)
+        }
         try ConfigurationError.require(blocks >= 0, "blocks", "must not be negative", found: blocks)
         try ConfigurationError.require(texts > 0, "texts", "must be positive", found: texts)
         try ConfigurationError.require(length > 1, "length", "must be at least 2", found: length)
         guard heads > 0 || neurons > 0 || blocks > 0 else { throw ConfigurationError(problem: "nothing is to go; give a part of the heads or neurons, or blocks") }
         guard data != nil || (criterion == .weight && blocks == 0) else {
-            throw ConfigurationError(key: "data", problem: "must name a text, by which heads, neurons and blocks are chosen; without one neurons and heads can go by weight")
+            throw ConfigurationError(
+                key: "data", problem: "must name a text, by which heads, neurons and blocks are chosen; without one neurons and heads can go by weight")
         }
     }
 }
@@ -87,14 +90,16 @@ public func cutDecoder(
     let small = try model.cutting(to: cut)
     let sample = texts?.measuring.narrowed(axis: 0, from: 0, count: 1) ?? Tensor.zeros([1, configuration.length], dtype: .int64)
     progress.message("Measuring loss and time, before and after")
-    let seconds = GraphNetwork.secondsOfPasses([model, small].map { network in { tokens in (try? network.logits(tokens: tokens)) ?? tokens } }, sample, repetitions: 5)
+    // The weights are there: all of the whole model's were read for its importance, and the small one's are parts of them.
+    let passes = [model, small].map { network in { (tokens: Tensor) in (try? network.logits(tokens: tokens)) ?? tokens } }
+    let seconds = GraphNetwork.secondsOfPasses(passes, sample, repetitions: 5)
     let measurements = try zip([model, small], seconds).map { network, seconds in
         try cancellation.check()
         let loss = try texts.map { try meanLoss(network, $0.measuring) }
         let c = network.configuration
         return DecoderCutOutcome.Measurement(
-            blocks: c.layerCount, queryHeads: c.headCount, keyValueHeads: c.keyValueHeadCount, neurons: c.feedForwardSize, weights: c.weightShapes.reduce(0) { $0 + $1.shape.reduce(1, *) }, loss: loss,
-            seconds: seconds)
+            blocks: c.layerCount, queryHeads: c.headCount, keyValueHeads: c.keyValueHeadCount, neurons: c.feedForwardSize,
+            weights: c.weightShapes.reduce(0) { $0 + $1.shape.reduce(1, *) }, loss: loss, seconds: seconds)
     }
     try small.save(to: folder)
     return DecoderCutOutcome(before: measurements[0], after: measurements[1], cut: cut, hasTokenizer: try copyTokenizer(from: path, to: folder))
@@ -106,7 +111,8 @@ private func tokens(of source: String, _ tokenizer: Tokenizer, _ configuration: 
     var ids: [Int] = []
     while ids.count < needed, let document = try reader.next() { ids += tokenizer.encode(document.text) }
     guard ids.count >= needed else {
-        throw ConfigurationError(key: "data", problem: "must have \(formatCount(needed)) tokens for \(2 * configuration.texts) texts of \(configuration.length), found \(formatCount(ids.count))")
+        let wanted = "\(formatCount(needed)) tokens for \(2 * configuration.texts) texts of \(configuration.length)"
+        throw ConfigurationError(key: "data", problem: "must have \(wanted), found \(formatCount(ids.count))")
     }
     let all = Tensor(Array(ids.prefix(needed))).reshaped([2 * configuration.texts, configuration.length])
     return (all.narrowed(axis: 0, from: 0, count: configuration.texts), all.narrowed(axis: 0, from: configuration.texts, count: configuration.texts))

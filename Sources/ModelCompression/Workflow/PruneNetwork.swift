@@ -18,7 +18,7 @@ public struct NetworkPruningConfiguration: RunConfiguration {
     public var scope = PruningPlan.Scope.layer
     public var maskedWeights = PruningPlan.MaskedWeights.rest
     /// Which channels go first, where channels are cut.
-    public var criterion = ChannelCriterion.relevance
+    public var criterion = ChannelCriterion.taylor
     /// Of relevance.
     public var rule = RulePreset.zPlus
     /// The part of all channels that goes between two measurements of what they matter.

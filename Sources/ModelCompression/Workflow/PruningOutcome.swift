@@ -57,7 +57,8 @@ struct PruningOutcome {
         let goal = configuration.goal, steps = configuration.training.steps
         let training = steps > 0 ? ", along \(formatCount(steps)) steps of training" : ", at once, without training"
         let data = examples.map { "; trained on \(formatCount($0.training)) examples of \(configuration.data?.source ?? ""), measured on \(formatCount($0.test)) others" } ?? ""
-        return "\(percentage(goal.part)) less \(goal.measure.words) by \(method)\(training)\(steps > 0 ? data : examples.map { "; measured on \(formatCount($0.test)) examples" } ?? "")"
+        let saved = goal.measure == .sparsity ? "\(percentage(goal.part)) of the weights that can go at zero" : "\(percentage(goal.part)) less \(goal.measure.words)"
+        return "\(saved) by \(method)\(training)\(steps > 0 ? data : examples.map { "; measured on \(formatCount($0.test)) examples" } ?? "")"
     }
 
     /// Zeros of each weight.
