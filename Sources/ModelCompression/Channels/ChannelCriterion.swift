@@ -116,7 +116,7 @@ private struct ChannelMakers {
 
     /// Σ|w| of each output channel.
     func ownWeights(_ network: GraphNetwork) -> [String: Tensor] {
-        let state = network.prunedState
+        let state = network.maskedState
         return Dictionary(
             uniqueKeysWithValues: all.map { maker in
                 let weight = state[maker.weight]!.abs()

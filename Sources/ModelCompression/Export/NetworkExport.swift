@@ -20,13 +20,7 @@ extension GraphNetwork {
     @discardableResult
     public func export(to folder: String, mode: ExportMode = .fold, details: ExportDetails = ExportDetails()) throws -> ExportRecord {
         let files = FileManager.default, target = folder.count > 1 && folder.hasSuffix("/") ? String(folder.dropLast()) : folder
-        if let found = try? files.contentsOfDirectory(atPath: target) {
-            guard found.isEmpty else {
-                throw FileAccessError(path: target, action: "written", reason: "there is something in it; choose a new folder")
-            }
-        } else if files.fileExists(atPath: target) {
-            throw FileAccessError(path: target, action: "written", reason: "it is a file; choose a new folder")
-        }
+        try requireNewFolder(target)
         let temporary = "\(target).\(UUID().uuidString).tmp"
         do { try files.createDirectory(atPath: temporary, withIntermediateDirectories: true) } catch {
             throw FileAccessError(path: target, action: "written", reason: error.localizedDescription)
@@ -101,6 +95,15 @@ extension GraphNetwork {
         let dtype = namedParameters().first?.tensor.dtype ?? .float32
         if let words = sizes.min() { return Tensor.integers(in: 0..<words, [batch] + shape, generator: random) }
         return Tensor.normal([batch] + shape, generator: random).to(dtype: dtype)
+    }
+}
+
+/// - Throws: `FileAccessError` unless there is nothing at a path, or an empty folder.
+func requireNewFolder(_ path: String) throws {
+    if let found = try? FileManager.default.contentsOfDirectory(atPath: path) {
+        guard found.isEmpty else { throw FileAccessError(path: path, action: "written", reason: "there is something in it; choose a new folder") }
+    } else if FileManager.default.fileExists(atPath: path) {
+        throw FileAccessError(path: path, action: "written", reason: "it is a file; choose a new folder")
     }
 }
 

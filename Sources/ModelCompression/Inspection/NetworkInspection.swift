@@ -47,7 +47,7 @@ public struct NetworkInspection: Codable, Sendable {
     ///   - repetitions: of which the median counts.
     /// - Throws: `GraphProblem` if shapes do not fit.
     public init(of network: GraphNetwork, measuredWith input: Tensor? = nil, repetitions: Int = 9) throws(GraphProblem) {
-        let graph = network.graph, shapes = try graph.shapes(), multiplyAdds = try graph.multiplyAdds(), state = network.prunedState
+        let graph = network.graph, shapes = try graph.shapes(), multiplyAdds = try graph.multiplyAdds(), state = network.maskedState
         let couplings = try ChannelCouplings(of: graph)
         let seconds = input.map { Self.measure(network, $0, max(1, repetitions)) }
         layers = graph.nodes.indices.dropFirst().map { place in

@@ -78,9 +78,7 @@ public func cutDecoder(
     cancellation: Cancellation = Cancellation()
 ) throws -> DecoderCutOutcome {
     try configuration.validate()
-    if let found = try? FileManager.default.contentsOfDirectory(atPath: folder), !found.isEmpty {
-        throw FileAccessError(path: folder, action: "written", reason: "there is something in it; choose a new folder")
-    }
+    try requireNewFolder(folder)
     let model = try LanguageModel.load(path)
     let texts = try configuration.data.map { try tokens(of: $0, Tokenizer.load(path), configuration) }
     progress.message("Measuring which parts matter, by \(configuration.criterion.rawValue)")

@@ -90,7 +90,7 @@ extension Tensor {
 extension GraphNetwork {
     /// Weights that are not zero, and all weights, in the whole network with biases and norms; statistics of norms do not count.
     public var weightCounts: (nonzero: Int, all: Int) {
-        let state = prunedState
+        let state = maskedState
         return namedParameters().reduce((0, 0)) { counts, parameter in
             let weight = state[parameter.name]!
             return (counts.0 + weight.elementCount - weight.zeroCount, counts.1 + weight.elementCount)

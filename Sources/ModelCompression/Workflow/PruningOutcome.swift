@@ -63,7 +63,7 @@ struct PruningOutcome {
 
     /// Zeros of each weight.
     private var zeroTable: Table {
-        let state = after.prunedState
+        let state = after.maskedState
         let rows = after.namedParameters().compactMap { parameter -> [String]? in
             let weight = state[parameter.name]!, zeros = weight.zeroCount
             return zeros == 0 ? nil : [

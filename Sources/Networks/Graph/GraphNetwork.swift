@@ -87,11 +87,16 @@ public final class GraphNetwork: Layer, ModeDependent {
         return Dictionary(uniqueKeysWithValues: weights[owner].map { key, tensor in (key, masks["\(name).\(key)"].map { tensor * $0 } ?? tensor) })
     }
 
+    /// All tensors with zeros for what is masked, to be looked at: those without masks are the network's own.
+    package var maskedState: [String: Tensor] {
+        withoutGradients {
+            Dictionary(uniqueKeysWithValues: stateDictionary.map { name, tensor in (name, masks[name].map { tensor * $0 } ?? tensor.detached()) })
+        }
+    }
+
     /// Copies of all tensors, with zeros for what is masked: what stays when pruning is over.
     public var prunedState: [String: Tensor] {
-        withoutGradients {
-            Dictionary(uniqueKeysWithValues: stateDictionary.map { name, tensor in (name, masks[name].map { tensor * $0 } ?? tensor.detached().cloned()) })
-        }
+        withoutGradients { Dictionary(uniqueKeysWithValues: maskedState.map { name, tensor in (name, masks[name] == nil ? tensor.cloned() : tensor) }) }
     }
 
     /// - Parameter input: the graph's input with a batch in front.

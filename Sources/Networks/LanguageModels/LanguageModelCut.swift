@@ -72,7 +72,7 @@ extension LanguageModel {
         let kept = Dictionary(uniqueKeysWithValues: cut.blocks.map { ($0.layer, $0) })
         return (0..<configuration.layerCount).flatMap { layer -> [Hook] in
             guard let block = kept[layer] else { return [.ablateToZero(.block(layer, .attentionOutput)), .ablateToZero(.block(layer, .feedForwardOutput))] }
-            let heads = Self.factors(block.keyValueHeads.flatMap { group in (0..<perGroup).map { group * perGroup + $0 } }, of: configuration.headCount)
+            let heads = Self.factors(places(block.keyValueHeads, each: perGroup), of: configuration.headCount)
             let neurons = Self.factors(block.neurons, of: configuration.feedForwardSize)
             return [
                 Hook(.block(layer, .mixedValues)) { values, _ in values * heads.reshaped([-1, 1]).to(dtype: values.dtype).to(device: values.device) },
@@ -102,6 +102,9 @@ extension LanguageModel {
     }
 }
 
+/// What heads take up where each has so many places.
+private func places(_ heads: [Int], each count: Int) -> [Int] { heads.flatMap { head in (0..<count).map { head * count + $0 } } }
+
 /// The weights of a cut model, made from those of the whole one.
 private struct CutWeights: WeightSource {
     let source: any WeightSource
@@ -128,7 +131,6 @@ private struct CutWeights: WeightSource {
         let prefix = "model.layers.", parts = name.hasPrefix(prefix) ? name.dropFirst(prefix.count).split(separator: ".", maxSplits: 1) : []
         guard parts.count == 2, let number = Int(parts[0]), cut.blocks.indices.contains(number) else { return (name, nil) }
         let block = cut.blocks[number], perGroup = whole.headCount / whole.keyValueHeadCount
-        func places(_ heads: [Int], each count: Int) -> [Int] { heads.flatMap { head in (0..<count).map { head * count + $0 } } }
         let kept: (axis: Int, indices: [Int])? = switch parts[1] {
         case "self_attn.q_proj.weight", "self_attn.q_proj.bias": (0, places(block.keyValueHeads, each: perGroup * whole.headSize))
         case "self_attn.k_proj.weight", "self_attn.k_proj.bias", "self_attn.v_proj.weight", "self_attn.v_proj.bias":
