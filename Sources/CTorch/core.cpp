@@ -1,4 +1,4 @@
-// Tensor handles, generators, threads and devices.
+// Tensor handles, generators, threads, memory and devices.
 #include "boundary.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -9,6 +9,10 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/version.h>
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 void ct_free(void *memory) { std::free(memory); }
 
@@ -113,11 +117,19 @@ int32_t ct_generator_set_state(ct_generator generator, ct_tensor state, char **m
 
 void ct_manual_seed(uint64_t seed) { at::manual_seed(seed); }
 
-// MARK: Threads and devices
+// MARK: Threads, memory and devices
 
 void ct_set_thread_count(int32_t count) { at::set_num_threads(count); }
 
 int32_t ct_thread_count(void) { return at::get_num_threads(); }
+
+void ct_keep_freed_memory(int32_t bytes) {
+#if defined(__GLIBC__)
+  // Only what lies in the heap can stay: up to the largest size that the library allows there.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, bytes);
+#endif
+}
 
 int32_t ct_cuda_device_count(void) {
   return at::hasCUDA() ? static_cast<int32_t>(at::detail::getCUDAHooks().deviceCount()) : 0;

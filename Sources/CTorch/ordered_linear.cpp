@@ -4,6 +4,7 @@
 //
 // The bits of the result follow from the numbers alone, not from threads, vector widths or the number of rows. A decoder that computes
 // the distributions of what it decodes needs that: where its sums differ in the last bit from the encoder's, all that follows is noise.
+#include "panel_product.h"
 #include "parallel.h"
 #include "tensor_data.h"
 
@@ -17,31 +18,8 @@ namespace {
 
 using at::Tensor;
 
-constexpr int64_t panelWidth = 32;  // outputs that are summed side by side: two vectors of AVX-512
-constexpr int rowsAtOnce = 4;       // their sums stay in registers
-constexpr int64_t rowChunk = 64;    // rows a worker takes at once
-
-typedef float Panel __attribute__((ext_vector_type(panelWidth)));
-
-// One panel of outputs of a few rows of x. Sums begin with the bias; `columns` of them are wanted.
-template <int rows>
-__attribute__((always_inline)) inline void multiply(
-    const float *x, const float *panel, const float *bias, int64_t depth, float *y, int64_t width, int64_t columns) {
-  Panel sums[rows], weights;
-  for (int r = 0; r < rows; ++r) std::memcpy(&sums[r], bias, sizeof(Panel));
-  for (int64_t k = 0; k < depth; ++k) {
-    std::memcpy(&weights, panel + k * panelWidth, sizeof(Panel));
-    for (int r = 0; r < rows; ++r) sums[r] = __builtin_elementwise_fma(Panel(x[r * depth + k]), weights, sums[r]);
-  }
-  for (int r = 0; r < rows; ++r) std::memcpy(y + r * width, &sums[r], static_cast<size_t>(columns) * sizeof(float));
-}
-
-CT_VECTORIZED void multiplyRows(
-    const float *x, const float *panel, const float *bias, int64_t rows, int64_t depth, float *y, int64_t width, int64_t columns) {
-  int64_t row = 0;
-  for (; row + rowsAtOnce <= rows; row += rowsAtOnce) multiply<rowsAtOnce>(x + row * depth, panel, bias, depth, y + row * width, width, columns);
-  for (; row < rows; ++row) multiply<1>(x + row * depth, panel, bias, depth, y + row * width, width, columns);
-}
+constexpr int64_t panelWidth = ct::panelWidth;
+constexpr int64_t rowChunk = 64;  // rows a worker takes at once
 
 void check(const Tensor &input, const Tensor &panels, const Tensor &bias) {
   TORCH_CHECK(input.dim() == 2 && panels.dim() == 3 && panels.size(2) == panelWidth, "input ", input.sizes(), " must be a matrix and panels ", panels.sizes(), " [panels, inputs, ", panelWidth, "]");
@@ -65,9 +43,9 @@ Tensor orderedLinear(const Tensor &input, const Tensor &panels, const Tensor &bi
   // Workers stay with a panel for as long as there are rows.
   ct::parallelChunks(panelCount * rowChunks, 1, [&](int64_t place, int64_t) {
     const int64_t panel = place / rowChunks, row = place % rowChunks * rowChunk, column = panel * panelWidth;
-    multiplyRows(
-        from + row * depth, weights + panel * depth * panelWidth, biases.data() + column, std::min(rowChunk, rows - row), depth, to + row * width + column, width,
-        std::min(panelWidth, width - column));
+    ct::multiplyByPanel(
+        from + row * depth, depth, weights + panel * depth * panelWidth, biases.data() + column, std::min(rowChunk, rows - row), depth, to + row * width + column,
+        width, std::min(panelWidth, width - column));
   });
   return output;
 }

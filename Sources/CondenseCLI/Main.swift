@@ -1,4 +1,5 @@
 import ArgumentParser
+import Torch
 
 @main
 struct Main: AsyncParsableCommand {
@@ -19,5 +20,8 @@ struct Main: AsyncParsableCommand {
             DemoCommand.self,
         ])
 
-    static func main() async { await runFromCommandLine() }
+    static func main() async {
+        Engine.keepFreedMemory(upTo: 1 << 29)
+        await runFromCommandLine()
+    }
 }

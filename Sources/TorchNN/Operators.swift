@@ -9,6 +9,9 @@ extension Operator {
     static let klDivergence = Operator("aten::kl_div")
     static let cosineEmbeddingLoss = Operator("aten::cosine_embedding_loss")
 
+    static let divisiveNormalization = Operator("condense::divisive_normalization")
+    static let composedNormalization = Operator(composite: "condense::divisive_normalization")
+
     static let fusedAdam = Operator("aten::_fused_adam_")
     static let fusedAdamW = Operator("aten::_fused_adamw_")
     static let tangentNorms = Operator("condense::tangent_norms")

@@ -39,6 +39,22 @@ struct DivisiveNormalizationTests {
         #expect(x.grad?.scalars(as: Float.self) == [3, 4, 0, -6])
     }
 
+    /// The kernel against the composition of libtorch's operators: channels that fill no panel, more positions than a worker takes.
+    @Test(arguments: [[2, 3, 5, 4], [1, 40, 9, 9], [2, 70, 8, 7]], [false, true]) func kernelAndComposition(_ shape: [Int], _ multiplying: Bool) {
+        let channels = shape[1], random = anyGenerator()
+        let inputs = [
+            Tensor.normal(shape, dtype: .float64, generator: random), Tensor.uniform([channels, channels], dtype: .float64, generator: random),
+            Tensor.uniform([channels], dtype: .float64, generator: random) + 0.5,
+        ].map { $0.requiringGrad() }
+        let outputs = [Operator("condense::divisive_normalization"), Operator(composite: "condense::divisive_normalization")].map {
+            $0(inputs[0], inputs[1], inputs[2], multiplying)
+        }
+        expectClose(outputs[0], outputs[1], relative: 1e-12)
+        let outer = Tensor.normal(shape, dtype: .float64, generator: random), found = outputs.map { gradients(of: ($0 * outer).sum(), withRespectTo: inputs) }
+        for (found, expected) in zip(found[0], found[1]) { expectClose(found, expected, relative: 1e-10) }
+        expectClose(withoutGradients { Operator("condense::divisive_normalization")(inputs[0], inputs[1], inputs[2], multiplying) }, outputs[0].detached(), relative: 1e-14)
+    }
+
     @Test func derivativesAreThoseOfDifferences() {
         let layer = GDN(3)
         layer.move(dtype: .float64)

@@ -127,7 +127,7 @@ void ct_set_grad_mode(bool enabled);
 void *ct_inference_mode_begin(bool enabled);
 void ct_inference_mode_end(void *guard);
 
-// MARK: Random numbers, threads, devices
+// MARK: Random numbers, threads, memory, devices
 
 int32_t ct_generator_new(int32_t device, uint64_t seed, ct_generator *result, char **message);
 void ct_generator_release(ct_generator generator);
@@ -137,6 +137,8 @@ void ct_manual_seed(uint64_t seed);
 
 void ct_set_thread_count(int32_t count);
 int32_t ct_thread_count(void);
+// So many freed bytes stay with the process for tensors to come; nothing where the C library has no such setting.
+void ct_keep_freed_memory(int32_t bytes);
 int32_t ct_cuda_device_count(void);
 bool ct_has_mps(void);
 // Name of the instruction set our own kernels use on this machine.

@@ -44,13 +44,13 @@ public final class AutoregressiveCodec: ImageCodec, DescribedLatents, ModeDepend
     /// are rounded without their means.
     public func callAsFunction(_ images: Tensor) -> ImageCodecOutput {
         configuration.check(images)
-        let latents = transforms.analysis(images)
+        let latents = transforms.latents(of: images)
         let described = hyper(latents)
         let values = mode == .training ? Latents.noisy(latents, generator: generator) : rounded(latents, described.parameters)
         let parts = parameters(Tensor.concatenated([described.parameters, context(values)], axis: 1)).chunked(2, axis: 1)
         let coded = gaussian(latents, scales: parts[0], means: parts[1])
         return ImageCodecOutput(
-            reconstruction: transforms.synthesis(values),
+            reconstruction: transforms.images(of: values),
             latents: [EntropyModelOutput(values: values, likelihoods: coded.likelihoods), described.output])
     }
 
@@ -75,7 +75,7 @@ public final class AutoregressiveCodec: ImageCodec, DescribedLatents, ModeDepend
 
     public func compress(_ images: Tensor, arithmetic: CodingArithmetic) throws -> [CodedLatents] {
         configuration.check(images)
-        let latents = transforms.analyze(images)
+        let latents = transforms.analyze(images, arithmetic)
         let described = try hyper.compress(latents, arithmetic), tables = try gaussian.tables()
         let products = products(arithmetic)
         return try (0..<latents.size(0)).map { image in

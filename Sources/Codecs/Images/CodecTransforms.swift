@@ -12,7 +12,7 @@ struct CodecTransforms {
 
     init(_ configuration: ImageCodecConfiguration, _ generator: RandomGenerator) {
         let (n, m) = (configuration.channels, configuration.latentChannels)
-        stripPixels = 4 * (1 << 22) / n
+        stripPixels = 4 * (1 << 21) / n
         switch configuration.kind {
         case .factorized:
             (analysis, synthesis) = Self.divisive(n, m, generator)
@@ -39,9 +39,16 @@ struct CodecTransforms {
         }
     }
 
-    /// Latents of images of any size, a strip at a time, without gradients.
-    func analyze(_ images: Tensor) -> Tensor {
-        analysis(images, inStripsOf: Self.latentStep * stripHeight(imageWidth: images.size(3), batch: images.size(0)))
+    /// Latents of images.
+    func latents(of images: Tensor) -> Tensor { analysis(images.channelsLast()) }
+
+    /// Images of latents, not limited to 0…1.
+    func images(of latents: Tensor) -> Tensor { synthesis(latents.channelsLast()) }
+
+    /// Latents of images of any size, without gradients; a strip at a time, unless they are to be those of libtorch's operators.
+    func analyze(_ images: Tensor, _ arithmetic: CodingArithmetic) -> Tensor {
+        guard arithmetic == .reproducible else { return analysis.native(images) }
+        return analysis(images, inStripsOf: Self.latentStep * stripHeight(imageWidth: images.size(3), batch: images.size(0)))
     }
 
     /// Images in 0…1 of latents, a strip at a time, without gradients.

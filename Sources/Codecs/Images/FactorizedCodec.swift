@@ -23,18 +23,18 @@ public final class FactorizedCodec: ImageCodec {
 
     public func callAsFunction(_ images: Tensor) -> ImageCodecOutput {
         configuration.check(images)
-        let latents = bottleneck(transforms.analysis(images))
-        return ImageCodecOutput(reconstruction: transforms.synthesis(latents.values), latents: [latents])
+        let latents = bottleneck(transforms.latents(of: images))
+        return ImageCodecOutput(reconstruction: transforms.images(of: latents.values), latents: [latents])
     }
 
     public func auxiliaryLoss() -> Tensor { bottleneck.auxiliaryLoss() }
     public func update(searchingQuantiles: Bool) throws { try bottleneck.update(searchingQuantiles: searchingQuantiles) }
     public func tablesChecksum() throws -> UInt32 { try bottleneck.tables().checksum }
 
-    /// Both kinds of arithmetic are the same here: nothing but tables is needed to decode.
+    /// Kinds of arithmetic differ in the last bits of latents alone: nothing but tables is needed to decode.
     public func compress(_ images: Tensor, arithmetic: CodingArithmetic) throws -> [CodedLatents] {
         configuration.check(images)
-        let latents = transforms.analyze(images)
+        let latents = transforms.analyze(images, arithmetic)
         return try bottleneck.compress(latents).map {
             CodedLatents(streams: [$0], latentHeight: latents.size(2), latentWidth: latents.size(3))
         }

@@ -26,11 +26,11 @@ public final class HyperpriorCodec: ImageCodec, DescribedLatents {
 
     public func callAsFunction(_ images: Tensor) -> ImageCodecOutput {
         configuration.check(images)
-        let latents = transforms.analysis(images)
+        let latents = transforms.latents(of: images)
         let described = hyper(latents)
         let distribution = distribution(described.parameters)
         let coded = gaussian(latents, scales: distribution.scales, means: distribution.means)
-        return ImageCodecOutput(reconstruction: transforms.synthesis(coded.values), latents: [coded, described.output])
+        return ImageCodecOutput(reconstruction: transforms.images(of: coded.values), latents: [coded, described.output])
     }
 
     private func distribution(_ parameters: Tensor) -> (scales: Tensor, means: Tensor?) {
@@ -41,7 +41,7 @@ public final class HyperpriorCodec: ImageCodec, DescribedLatents {
 
     public func compress(_ images: Tensor, arithmetic: CodingArithmetic) throws -> [CodedLatents] {
         configuration.check(images)
-        let latents = transforms.analyze(images)
+        let latents = transforms.analyze(images, arithmetic)
         let described = try hyper.compress(latents, arithmetic)
         let distribution = distribution(described.parameters)
         let streams = try gaussian.compress(latents, rows: gaussian.rows(for: distribution.scales), means: distribution.means)
@@ -88,7 +88,8 @@ final class HyperTransform: Module {
 
     /// Parameters are those that the decoder will have: from what the streams decode to.
     func compress(_ latents: Tensor, _ arithmetic: CodingArithmetic) throws -> (streams: [[UInt8]], parameters: Tensor, size: [Int]) {
-        let own = withoutGradients { analysis(seesMagnitudes ? latents.abs() : latents) }
+        let seen = seesMagnitudes ? latents.abs() : latents
+        let own = arithmetic == .native ? analysis.native(seen) : withoutGradients { analysis(seen) }
         let streams = try bottleneck.compress(own), size = Array(own.shape.dropFirst(2))
         return (streams, try decompress(streams, size: size, arithmetic), size)
     }
@@ -97,7 +98,7 @@ final class HyperTransform: Module {
         let own = try bottleneck.decompress(streams, size: size)
         return switch arithmetic {
         case .reproducible: OrderedNetwork(synthesis)(own)
-        case .native: withoutGradients { synthesis(own) }
+        case .native: synthesis.native(own)
         }
     }
 }

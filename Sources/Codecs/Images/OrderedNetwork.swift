@@ -10,6 +10,11 @@ public enum CodingArithmetic: Sendable {
     case native
 }
 
+extension Sequential {
+    /// The network's output without gradients, as libtorch's operators alone compute it.
+    func native(_ input: Tensor) -> Tensor { OwnKernels.unused { withoutGradients { self(input.contiguous()) } } }
+}
+
 /// A network of convolutions with ``Torch/Tensor/linear(ordered:)`` in their place. Unlike libtorch's it gives the same bits everywhere.
 ///
 /// It has the layers that describe latents: convolutions with stride 1, transposed ones with stride 2, subpixel doubling, and

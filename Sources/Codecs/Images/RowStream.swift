@@ -24,12 +24,13 @@ extension Sequential {
     package func callAsFunction(_ input: Tensor, inStripsOf height: Int) -> Tensor {
         require(height > 0, "Strips must have rows, found \(height).")
         return withoutGradients {
-            guard input.size(2) > height else { return self(input) }
+            let input = input.channelsLast()
+            guard input.size(2) > height else { return self(input).contiguous() }
             let stream = rows(of: self), count = input.size(2)
             let strips = stride(from: 0, to: count, by: height).compactMap { start in
                 stream.push(input.narrowed(axis: 2, from: start, count: min(height, count - start)), isLast: start + height >= count)
             }
-            return Tensor.concatenated(strips, axis: 2)
+            return Tensor.concatenated(strips, axis: 2).contiguous()
         }
     }
 }
@@ -92,6 +93,7 @@ final class PassedRows: RowStream {
 /// Keeps the rows that outputs still need.
 private final class ConvolvedRows: RowStream {
     private let convolution: Conv2d
+    private let packed: Stride2Convolution?
     private let size: Int, step: Int, border: [Int]
     /// From the first row on that the next output needs.
     private var kept: Tensor?
@@ -104,6 +106,8 @@ private final class ConvolvedRows: RowStream {
             preconditionFailure("Rows of a convolution need zeros around the image and no dilation.")
         }
         self.convolution = convolution
+        packed = Stride2Convolution(
+            weight: convolution.weight, bias: convolution.bias, stride: convolution.stride, dilation: convolution.dilation, transposed: false, groups: convolution.groups)
         (size, step) = (convolution.kernelSize[0], convolution.stride[0])
         border = padding.expanded(to: 2, "padding")
     }
@@ -121,6 +125,8 @@ private final class ConvolvedRows: RowStream {
         let count = (seen.size(2) - size) / step + 1
         kept = seen.droppingRows(count * step)
         unneeded = max(0, count * step - seen.size(2))
+        // The first of these outputs sees no zeros above the image, as the second of a whole image does.
+        if let packed, border == [2, 2], seen.size(3) % 2 == 0 { return packed(seen, rows: 1..<1 + count) }
         return seen.narrowed(axis: 2, from: 0, count: (count - 1) * step + size).convolved(
             weight: convolution.weight, bias: convolution.bias, stride: convolution.stride, padding: [0, border[1]], dilation: [1, 1],
             groups: convolution.groups)
@@ -130,6 +136,7 @@ private final class ConvolvedRows: RowStream {
 /// Keeps the sums of rows to which the next strip adds.
 private final class EnlargedRows: RowStream {
     private let convolution: ConvTranspose2d
+    private let packed: Stride2Convolution?
     private let size: Int, step: Int
     private var unfinished: Tensor?
     /// Rows above the image, which are cut off.
@@ -139,6 +146,9 @@ private final class EnlargedRows: RowStream {
         (size, step, above) = (convolution.weight.size(2), convolution.stride[0], convolution.padding[0])
         require(convolution.dilation == [1, 1] && size >= step, "Rows of a transposed convolution need no dilation and no gaps.")
         self.convolution = convolution
+        packed = convolution.padding == [2, 2] && convolution.outputPadding == [1, 1]
+            ? Stride2Convolution(
+                weight: convolution.weight, bias: nil, stride: convolution.stride, dilation: convolution.dilation, transposed: true, groups: convolution.groups) : nil
     }
 
     func push(_ rows: Tensor?, isLast: Bool) -> Tensor? {
@@ -156,7 +166,8 @@ private final class EnlargedRows: RowStream {
     }
 
     private func summed(_ rows: Tensor) -> Tensor {
-        let sums = rows.convolved(
+        // Two rows above those of an image of its own, and one below.
+        let sums = packed?(rows, rows: -2..<2 * rows.size(2) + 1) ?? rows.convolved(
             weight: convolution.weight, stride: convolution.stride, padding: [0, convolution.padding[1]], dilation: [1, 1], transposed: true,
             outputPadding: [0, convolution.outputPadding[1]], groups: convolution.groups)
         if let unfinished { sums.narrowed(axis: 2, from: 0, count: unfinished.size(2)).addInPlace(unfinished) }

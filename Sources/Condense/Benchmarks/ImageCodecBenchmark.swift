@@ -21,6 +21,8 @@ private struct CodecCase {
     let kind: ImageCodecKind
     let height: Int, width: Int
     let trains: Bool
+    /// Large images take long, and vary less.
+    private var repetitions: Int { height * width > 1 << 20 ? 5 : 11 }
 
     /// Ours and the reference's in turn, each after one repetition that does not count.
     func rows(python: String?, _ progress: (String) -> Void) throws -> [BenchmarkRow] {
@@ -53,7 +55,7 @@ private struct CodecCase {
         if trains { works.append(("step", "\(kind.rawValue): training step, 8 × 128²", { try trainer.step(crops) })) }
         return try works.flatMap { work in
             var own = Timing(seconds: []), theirs = Timing(seconds: [])
-            for repetition in 0..<4 {
+            for repetition in 0...repetitions {
                 let their = try reference?.ask(work.word), our = try Timing.duration(work.body)
                 guard repetition > 0 else { continue }
                 own.seconds.append(our)

@@ -72,6 +72,14 @@ extension Tensor {
     /// The tensor itself if it lies in memory in row-major order, otherwise a copy that does.
     public func contiguous() -> Tensor { isContiguous ? self : Operator.contiguous(self) }
 
+    /// The same images [batch, channels, height, width] with the channels of each place side by side in memory; the tensor itself if they are.
+    ///
+    /// libtorch's convolutions compute in this order and keep it. Images in row-major order they rearrange, and what comes out of them too.
+    public func channelsLast() -> Tensor {
+        require(rank == 4, "channelsLast: the images must be [batch, channels, height, width], found shape \(shape).")
+        return Operator.contiguous(self, 2)
+    }
+
     /// Overwrites the elements with those of `source`, broadcast and converted.
     @discardableResult
     public func copyInPlace(from source: Tensor) -> Tensor { Operator.copyInPlace(self, source) }

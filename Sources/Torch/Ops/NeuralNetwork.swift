@@ -117,11 +117,18 @@ extension Tensor {
 
     /// Convolution over the trailing `stride.count` axes of [batch, channels, …]; weight is
     /// [out, in/groups, …], or [in, out/groups, …] if `transposed`.
+    ///
+    /// Those of size 5 that halve or double images on the CPU are computed by a kernel of ours, whose sums differ from libtorch's in the last bits.
     public func convolved(
         weight: Tensor, bias: Tensor? = nil, stride: [Int], padding: [Int], dilation: [Int], transposed: Bool = false,
         outputPadding: [Int]? = nil, groups: Int = 1
     ) -> Tensor {
-        Operator.convolution(
+        if Stride2Convolution.serves(
+            self, weight, stride: stride, padding: padding, dilation: dilation, transposed: transposed, outputPadding: outputPadding, groups: groups)
+        {
+            return Operator.stride2Convolution(self, weight, bias, transposed)
+        }
+        return Operator.convolution(
             self, weight, bias, stride, padding, dilation, transposed, outputPadding ?? stride.map { _ in 0 }, groups)
     }
 

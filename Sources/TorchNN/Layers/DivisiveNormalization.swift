@@ -88,16 +88,16 @@ public final class GDN: Layer {
         require(
             (1...3).contains(axes) && input.size(1) == channels,
             "GDN: the input must be [batch, \(channels), 1 to 3 more], found shape \(input.shape).")
-        let weight = gammaReparametrization(gamma).reshaped([channels, channels] + Array(repeating: 1, count: max(axes, 0)))
-        let sizes = norm == .quadratic ? input.squared() : input.abs()
-        let ones = Array(repeating: 1, count: max(axes, 0))
-        let norms = sizes.convolved(
-            weight: weight, bias: betaReparametrization(beta), stride: ones, padding: ones.map { _ in 0 }, dilation: ones)
-        return switch (norm, direction) {
-        case (.quadratic, .dividing): input * norms.rsqrt()
-        case (.quadratic, .multiplying): input * norms.sqrt()
-        case (.absolute, .dividing): input / norms
-        case (.absolute, .multiplying): input * norms
+        let weight = gammaReparametrization(gamma), bias = betaReparametrization(beta)
+        if norm == .quadratic {
+            // The kernel takes images; other positions are those of one row.
+            let images = axes == 2 ? input : input.reshaped([input.size(0), channels, 1, -1])
+            let normalization = OwnKernels.choice(.divisiveNormalization, .composedNormalization)
+            return normalization(images, weight, bias, direction == .multiplying).reshaped(input.shape)
         }
+        let ones = Array(repeating: 1, count: axes)
+        let norms = input.abs().convolved(
+            weight: weight.reshaped([channels, channels] + ones), bias: bias, stride: ones, padding: ones.map { _ in 0 }, dilation: ones)
+        return direction == .dividing ? input / norms : input * norms
     }
 }
