@@ -68,6 +68,11 @@ import Torch
         for (name, tensor) in tensors {
             #expect(read[name]?.tensorEntry?.dtype == tensor.dtype, "\(name)")
             #expect(read[name]?.tensorEntry?.tensor().isEqual(to: tensor) == true, "\(name)")
+            // What is written to a mapped tensor changes its own pages, not the file.
+            let mapped = try #require(read[name]?.tensorEntry?.mappedTensor())
+            #expect(mapped.isEqual(to: tensor), "\(name)")
+            _ = mapped.fillInPlace(1)
+            #expect(try Data(contentsOf: URL(filePath: path)) == first, "\(name)")
         }
         #expect(read["k"]?.intValue == 1_099_511_627_776)
         #expect(read["negative"]?.intValue == -3)

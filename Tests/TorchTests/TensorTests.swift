@@ -79,6 +79,42 @@ import Torch
         #expect(Tensor([0, 1, 1, 3]).binCount().scalars(as: Int.self) == [1, 2, 0, 1])
     }
 
+    @Test func countsOfWhatIsNotZero() {
+        let sparse = Tensor.normal([3, 700, 4_000], generator: RandomGenerator(seed: 1)).thresholded(1, value: 0)
+        let isKept = (sparse .> 0).to(dtype: .int64)
+        #expect(sparse.nonzeroCount(axes: [0, 1, -1]).item() == isKept.sum().item())
+        // Many elements are counted in parts.
+        for axes in [[2], [1, 2], [0], [0, 2]] { #expect(sparse.nonzeroCount(axes: axes).isEqual(to: isKept.sum(axes: axes))) }
+    }
+
+    @Test func selectionByMask() {
+        #expect(x.selected(where: x .> 2).scalars(as: Float.self) == [3, 4, 5, 6])
+        #expect(x.selected(where: Tensor([true, false, true])).scalars(as: Float.self) == [1, 3, 4, 6])
+        #expect(x.selected(where: x .> 9).shape == [0])
+        let leaf = x.cloned().requiringGrad()
+        #expect(gradients(of: leaf.selected(where: leaf .> 4).sum(), withRespectTo: [leaf])[0].scalars(as: Float.self) == [0, 0, 0, 0, 1, 1])
+    }
+
+    /// More elements than one worker takes, with many equal ones.
+    @Test(arguments: [DType.float32, .float64]) func largestMagnitudesAreMarked(_ dtype: DType) {
+        let random = RandomGenerator(seed: 2), rounded = (Tensor.normal([3, 700_001], generator: random) * 50).rounded().to(dtype: dtype)
+        for values in [rounded, Tensor.normal([17], dtype: dtype, generator: random), Tensor.zeros([5], dtype: dtype)] {
+            for count in Set([0, 1, values.elementCount / 3, values.elementCount]) {
+                let mask = values.maskOfLargest(count), composed = Operator(composite: "condense::largest_mask")(values, count)
+                #expect(mask.dtype == dtype && mask.isEqual(to: composed))
+                #expect(mask.sum().item() == Double(count))
+            }
+        }
+        #expect(Tensor([1, -3, 3, .nan, -3] as [Float]).maskOfLargest(3).scalars(as: Float.self) == [0, 1, 1, 1, 0])
+        #expect(Tensor([-0.0, 0, 0] as [Float]).maskOfLargest(2).scalars(as: Float.self) == [1, 1, 0])
+    }
+
+    @Test func channelsSideBySide() {
+        let images = Tensor.normal([2, 3, 4, 5], generator: RandomGenerator(seed: 3)), moved = images.channelsLast()
+        #expect(moved.isEqual(to: images) && moved.strides == [60, 1, 15, 3])
+        #expect(moved.contiguous().strides == images.strides)
+    }
+
     @Test func closureScopedComparisons() {
         #expect(x.isEqual(to: x.cloned()) && !x.isEqual(to: x + 1) && !x.isEqual(to: x[0]))
         #expect(x.isClose(to: x + 1e-7) && !x.isClose(to: x + 1e-2))

@@ -68,7 +68,7 @@ public struct ExportedNetwork {
                 if let entry = file.entry(named: name) {
                     known.insert(name)
                     guard entry.shape == parameter.shape else { throw fail("'\(name)' has shape \(entry.shape), and the network needs \(parameter.shape)") }
-                    state[name] = try file.tensor(named: name)
+                    state[name] = try file.mappedTensor(named: name)
                 } else if SparseMatrix.isStored(parameter: name, in: file) {
                     let prefix = SparseMatrix.prefix(of: name)
                     known.formUnion(["compressed", "shape", "bitmask", "row_offsets", "columns", "block_mask", "positions", "pattern"].map { "\(prefix).\($0)" })

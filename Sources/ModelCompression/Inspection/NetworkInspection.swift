@@ -47,15 +47,16 @@ public struct NetworkInspection: Codable, Sendable {
     ///   - repetitions: of which the median counts.
     /// - Throws: `GraphProblem` if shapes do not fit.
     public init(of network: GraphNetwork, measuredWith input: Tensor? = nil, repetitions: Int = 9) throws(GraphProblem) {
-        let graph = network.graph, shapes = try graph.shapes(), multiplyAdds = try graph.multiplyAdds(), state = network.maskedState
+        let graph = network.graph, shapes = try graph.shapes(), multiplyAdds = try graph.multiplyAdds(), state = network.stateDictionary
         let couplings = try ChannelCouplings(of: graph)
         let seconds = input.map { Self.measure(network, $0, max(1, repetitions)) }
         layers = graph.nodes.indices.dropFirst().map { place in
             let node = graph.nodes[place], own = node.weightsOf == nil ? node.operation.parameters.filter { !$0.isBuffer } : []
-            let tensors = own.map { state["\(node.name).\($0.name)"]! }, made = Self.channels(place, graph, couplings)
+            let names = own.map { "\(node.name).\($0.name)" }, made = Self.channels(place, graph, couplings)
+            let zeros = withoutGradients { names.reduce(0) { $0 + network.masked(state[$1]!, named: $1).zeroCount } }
             return Layer(
-                name: node.name, operation: node.operation.summary, outputShape: shapes[place], weights: tensors.reduce(0) { $0 + $1.elementCount },
-                zeros: tensors.reduce(0) { $0 + $1.zeroCount }, multiplyAdds: multiplyAdds[place], channels: made.channels, obstacle: made.obstacle,
+                name: node.name, operation: node.operation.summary, outputShape: shapes[place], weights: names.reduce(0) { $0 + state[$1]!.elementCount },
+                zeros: zeros, multiplyAdds: multiplyAdds[place], channels: made.channels, obstacle: made.obstacle,
                 seconds: seconds?.nodes[place])
         }
         weights = layers.reduce(0) { $0 + $1.weights }

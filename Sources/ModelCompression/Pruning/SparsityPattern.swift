@@ -23,22 +23,21 @@ extension SparsityPattern {
         require(sparsity >= 0 && sparsity < 1, "SparsityPattern: the sparsity must be at least 0 and less than 1, found \(sparsity).")
         return withoutGradients {
             if case .kept(let kept, let group) = self { return Self.groups(Self.sizes(of: weight), kept, group).reshaped(weight.shape).to(dtype: weight.dtype) }
+            if self == .unstructured { return Self.largest(Self.exact(weight), sparsity).to(dtype: weight.dtype) }
             return mask(like: weight, ofUnits: Self.largest(unitSizes(of: weight), sparsity))
         }
     }
 
-    /// 1 for the largest of some numbers [n], exactly as many as the nearest whole number to n·(1 − sparsity); of equal ones the first.
+    /// 1 for the n·(1 − sparsity) of n numbers with the largest magnitudes, rounded to the nearest whole number; of equal ones the first.
     static func largest(_ sizes: Tensor, _ sparsity: Double) -> Tensor {
-        let count = Int((Double(sizes.elementCount) * (1 - sparsity)).rounded())
-        let order = sizes.argsort(descending: true)
-        return Tensor.zeros(sizes.shape, dtype: sizes.dtype, device: sizes.device).scatteringElements(
-            Tensor.ones([count], dtype: sizes.dtype, device: sizes.device), at: order.narrowed(axis: 0, from: 0, count: count), axis: 0)
+        sizes.maskOfLargest(Int((Double(sizes.elementCount) * (1 - sparsity)).rounded()))
     }
 
-    /// Magnitudes as a matrix; those of half-precision weights are compared as they are, float32 has them all.
-    private static func sizes(of weight: Tensor) -> Tensor {
-        weight.detached().to(dtype: weight.dtype == .float64 ? .float64 : .float32).abs().reshaped([weight.size(0), -1])
-    }
+    /// Half-precision weights are compared as they are: float32 has them all.
+    private static func exact(_ weight: Tensor) -> Tensor { weight.detached().to(dtype: weight.dtype == .float64 ? .float64 : .float32) }
+
+    /// Magnitudes as a matrix.
+    private static func sizes(of weight: Tensor) -> Tensor { exact(weight).abs().reshaped([weight.size(0), -1]) }
 
     /// The magnitude of each weight or the mean of each block, [n]; not for weights that stay by number.
     func unitSizes(of weight: Tensor) -> Tensor {

@@ -36,21 +36,22 @@ public final class WeightPruner {
     public func chooseWeights(at step: Int) {
         guard plan.schedule.choosesWeights(at: step) else { return }
         let weights = network.stateDictionary
-        let masks = plan.scope == .layer ? layerMasks(weights, step) : networkMasks(weights, step)
+        let masks =
+            switch plan.scope {
+            case .layer: Dictionary(uniqueKeysWithValues: targets.map { ($0.weight, layerMask($0, weights, step)) })
+            case .network: networkMasks(weights, step)
+            }
         network.masks.merge(masks) { $1 }
         counted = nil
         holdMasked()
     }
 
-    private func layerMasks(_ weights: [String: Tensor], _ step: Int) -> [String: Tensor] {
-        Dictionary(
-            uniqueKeysWithValues: targets.map { target in
-                var schedule = plan.schedule
-                schedule.final = target.sparsity
-                // A layer that ends below where others begin begins there.
-                schedule.initial = min(schedule.initial, schedule.final)
-                return (target.weight, plan.pattern.mask(of: weights[target.weight]!, sparsity: schedule.sparsity(at: step)))
-            })
+    private func layerMask(_ target: PruningPlan.Target, _ weights: [String: Tensor], _ step: Int) -> Tensor {
+        var schedule = plan.schedule
+        schedule.final = target.sparsity
+        // A layer that ends below where others begin begins there.
+        schedule.initial = min(schedule.initial, schedule.final)
+        return plan.pattern.mask(of: weights[target.weight]!, sparsity: schedule.sparsity(at: step))
     }
 
     private func networkMasks(_ weights: [String: Tensor], _ step: Int) -> [String: Tensor] {
@@ -62,6 +63,18 @@ public final class WeightPruner {
             let kept = SparsityPattern.largest(Tensor.concatenated(sizes), plan.schedule.sparsity(at: step))
             let parts = kept.split(sizes: sizes.map(\.elementCount), axis: 0)
             return Dictionary(uniqueKeysWithValues: zip(targets, parts).map { ($0.weight, plan.pattern.mask(like: weights[$0.weight]!, ofUnits: $1)) })
+        }
+    }
+
+    /// Makes the weights that masks would hold back zero, for a network that is not trained any more: each mask exists only while it is needed.
+    public func pruneAtOnce(at step: Int = 0) {
+        let weights = network.stateDictionary
+        func apply(_ masks: [String: Tensor]) {
+            withoutGradients { for (name, mask) in masks { weights[name]!.multiplyInPlace(by: mask) } }
+        }
+        switch plan.scope {
+        case .layer: for target in targets { apply([target.weight: layerMask(target, weights, step)]) }
+        case .network: apply(networkMasks(weights, step))
         }
     }
 
@@ -90,10 +103,11 @@ extension Tensor {
 extension GraphNetwork {
     /// Weights that are not zero, and all weights, in the whole network with biases and norms; statistics of norms do not count.
     public var weightCounts: (nonzero: Int, all: Int) {
-        let state = maskedState
-        return namedParameters().reduce((0, 0)) { counts, parameter in
-            let weight = state[parameter.name]!
-            return (counts.0 + weight.elementCount - weight.zeroCount, counts.1 + weight.elementCount)
+        withoutGradients {
+            namedParameters().reduce((0, 0)) { counts, parameter in
+                let weight = masked(parameter.tensor, named: parameter.name)
+                return (counts.0 + weight.elementCount - weight.zeroCount, counts.1 + weight.elementCount)
+            }
         }
     }
 }

@@ -77,11 +77,11 @@ public struct SparseMatrix {
         let columns = columnCount
         switch format {
         case .bitmask:
-            return Operator.maskedScatter(zeros([outputSize, columns]), places.unpackedBits(columns: columns), values).reshaped(shape)
+            return Operator.maskedScatterInPlace(zeros([outputSize, columns]), places.unpackedBits(columns: columns), values).reshaped(shape)
         case .rows:
             let starts = offsets!.to(dtype: .int64), counts = starts[1...] - starts[..<outputSize]
             let rows = Tensor.arange(0, outputSize).repeated(counts)
-            return zeros([outputSize * columns]).scatteringElements(values, at: rows * columns + unsignedColumns, axis: 0).reshaped(shape)
+            return zeros([outputSize * columns]).copySlicesInPlace(values, at: rows * columns + unsignedColumns).reshaped(shape)
         case .blocks(let height, let width):
             let down = (outputSize + height - 1) / height, across = (columns + width - 1) / width
             let filled = zeros([down * across, height, width]).copySlicesInPlace(values, at: blockIndices(down * across))
@@ -192,5 +192,5 @@ public struct UnsuitableWeight: Error, CustomStringConvertible, Equatable, Senda
 }
 
 extension Operator {
-    fileprivate static let maskedScatter = Operator("aten::masked_scatter")
+    fileprivate static let maskedScatterInPlace = Operator("aten::masked_scatter_")
 }

@@ -11,7 +11,7 @@ internal import TorchNN
 /// let scores = fast(images)
 /// ```
 public final class SparseNetwork {
-    /// With zeros where weights were masked.
+    /// With zeros where weights were masked; the others are shared with the network it was made of.
     public let network: GraphNetwork
     /// Layers that could be sparse, in the order of the network; empty if forms were given.
     public let choices: [LayerChoice]
@@ -56,7 +56,7 @@ public final class SparseNetwork {
 
     private static func pruned(_ network: GraphNetwork) -> GraphNetwork {
         // Names and shapes are those of the network itself.
-        let pruned = try! GraphNetwork(network.graph, state: network.prunedState, generator: RandomGenerator(seed: 0))
+        let pruned = try! GraphNetwork(network.graph, state: network.maskedState, generator: RandomGenerator(seed: 0))
         pruned.mode = .evaluation
         return pruned
     }

@@ -8,6 +8,13 @@ extension GraphNetwork {
         copy.mode = mode
         return copy
     }
+
+    /// The network with masked weights zero on a device: with these weights themselves where they are there and have no masks.
+    func moved(to device: Device, seed: UInt64) throws(GraphProblem) -> GraphNetwork {
+        let moved = try GraphNetwork(graph, state: maskedState.mapValues { $0.to(device: device) }, generator: RandomGenerator(seed: seed, device: device))
+        moved.mode = mode
+        return moved
+    }
 }
 
 extension Examples {

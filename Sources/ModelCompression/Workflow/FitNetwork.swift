@@ -37,7 +37,7 @@ public func fitNetwork(
     let trained = try trainNetwork(
         start.network.copied(to: device, seed: settings.seed), configuration.training, on: DeviceExamples(data.batches(seed: settings.seed), device), run: run,
         progress: progress, cancellation: cancellation
-    ).copied(to: .cpu, seed: settings.seed)
+    ).moved(to: .cpu, seed: settings.seed)
     let measured = try NetworkMeasurement.all([trained], on: data.test, progress: progress, cancellation: cancellation)[0].measurement
     var details = ExportDetails(method: "training on \(configuration.data.source)")
     details.seed = settings.seed

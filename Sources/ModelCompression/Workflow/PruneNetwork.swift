@@ -131,28 +131,30 @@ private struct NetworkPruning {
     }
 
     func pruned(run: Run, progress: any ProgressReporter, cancellation: Cancellation) throws -> GraphNetwork {
-        let copy = try network.copied(to: device, seed: seed)
-        copy.mode = .evaluation
         var training = configuration.training
         var references: Examples?
         switch configuration.goal.means {
         case .weights:
             let plan = configuration.plan(try sparsity(run))
             guard training.steps > 0 else {
-                try WeightPruner(copy, plan).chooseWeights(at: 0)
-                return try copy.copied(to: .cpu, seed: seed)
+                let copy = try network.copied(to: device, seed: seed)
+                try WeightPruner(copy, plan).pruneAtOnce()
+                return try copy.moved(to: .cpu, seed: seed)
             }
             training.pruning = plan
         case .channels:
             references = configuration.criterion.needsExamples ? try data?.references(perClass: configuration.references).on(device) : nil
-            guard training.steps > 0 else { return try cutAtOnce(copy, references, progress, cancellation).copied(to: .cpu, seed: seed) }
+            // Cutting changes no weights in place.
+            guard training.steps > 0 else {
+                return try cutAtOnce(network.moved(to: device, seed: seed), references, progress, cancellation).moved(to: .cpu, seed: seed)
+            }
             training.channels = configuration.channels(of: network.graph)
         }
         guard let data else { preconditionFailure("a training has data") }
         return try trainNetwork(
-            copy, training, on: DeviceExamples(data.batches(seed: seed), device), references: references, task: "Pruning", run: run, progress: progress,
+            network.copied(to: device, seed: seed), training, on: DeviceExamples(data.batches(seed: seed), device), references: references, task: "Pruning", run: run, progress: progress,
             cancellation: cancellation
-        ).copied(to: .cpu, seed: seed)
+        ).moved(to: .cpu, seed: seed)
     }
 
     private func cutAtOnce(

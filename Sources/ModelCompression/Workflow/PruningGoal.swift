@@ -66,13 +66,15 @@ public struct PruningGoal: Codable, Sendable, Equatable {
     package func sparsity(of network: GraphNetwork, _ plan: PruningPlan) throws -> Double {
         guard measure != .sparsity, part > 0 else { return part }
         var plan = plan
+        // The weights are those of the network itself.
+        plan.maskedWeights = .rest
         let input = network.exampleInput(batch: 1), first = try amount(network, input)
         func gone(_ sparsity: Double) throws -> Double {
             plan.schedule = .oneShot(sparsity, at: 0)
-            let copy = try GraphNetwork(network.graph, state: network.prunedState, generator: network.generator)
-            copy.mode = .evaluation
-            try WeightPruner(copy, plan).chooseWeights(at: 0)
-            return 1 - (try amount(copy, input)) / first
+            let masked = try GraphNetwork(network.graph, state: network.maskedState, generator: network.generator)
+            masked.mode = .evaluation
+            try WeightPruner(masked, plan).chooseWeights(at: 0)
+            return 1 - (try amount(masked, input)) / first
         }
         let most = try gone(Self.highestSparsity)
         guard most >= part else {

@@ -63,9 +63,8 @@ struct PruningOutcome {
 
     /// Zeros of each weight.
     private var zeroTable: Table {
-        let state = after.maskedState
         let rows = after.namedParameters().compactMap { parameter -> [String]? in
-            let weight = state[parameter.name]!, zeros = weight.zeroCount
+            let weight = withoutGradients { after.masked(parameter.tensor, named: parameter.name) }, zeros = weight.zeroCount
             return zeros == 0 ? nil : [
                 parameter.name, weight.shape.map(String.init).joined(separator: " × "), formatCount(weight.elementCount), formatNumber(Double(zeros) / Double(weight.elementCount) * 100, digits: 3),
             ]

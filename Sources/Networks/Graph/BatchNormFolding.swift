@@ -4,8 +4,10 @@ internal import TorchNN
 extension GraphNetwork {
     /// The same function in evaluation with batch norms multiplied into the convolutions and linear layers before them: w·γ/√(σ² + ε) and
     /// β + (b − μ)·γ/√(σ² + ε). Their nodes stay where they are, and do nothing. A norm stays a norm where others read the layer too.
+    ///
+    /// Weights that no norm is multiplied into, and no mask, are shared with this network.
     public func foldingBatchNorms() -> GraphNetwork {
-        var graph = self.graph, state = prunedState
+        var graph = self.graph, state = maskedState
         for (place, node) in graph.nodes.enumerated() {
             guard case .batchNorm(_, let epsilon) = node.operation, node.weightsOf == nil else { continue }
             let source = node.inputs[0], layer = graph.nodes[source]

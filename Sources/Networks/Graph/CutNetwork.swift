@@ -12,14 +12,17 @@ extension GraphNetwork {
                 throw GraphProblem("a channel of '\(group.name)' cannot be cut: \(obstacle)")
             }
         }
-        var state = prunedState
+        // What nothing is cut from is copied last: a result shares no weights with its source, and memory is theirs alone.
+        var state = maskedState, isOwn = Set(masks.keys)
         for axis in couplings.axes {
             let kept = axis.units.indices.filter { !units.contains(axis.units[$0]) }
             guard kept.count < axis.units.count else { continue }
             guard !kept.isEmpty else { throw GraphProblem("nothing of '\(axis.parameter)' would be left; cut fewer of its channels") }
             guard let tensor = state[axis.parameter] else { throw GraphProblem("there is no '\(axis.parameter)' in the network") }
             state[axis.parameter] = tensor.gathered(indices: Tensor(kept).to(device: tensor.device), axis: axis.axis)
+            isOwn.insert(axis.parameter)
         }
+        for (name, tensor) in state where !isOwn.contains(name) { state[name] = tensor.cloned() }
         let network = try GraphNetwork(try graph.resized(to: state), state: state, generator: generator)
         network.mode = mode
         return network

@@ -84,13 +84,16 @@ public final class GraphNetwork: Layer, ModeDependent {
         let owner = graph.nodes[place].weightsOf ?? place
         guard !masks.isEmpty else { return weights[owner] }
         let name = graph.nodes[owner].name
-        return Dictionary(uniqueKeysWithValues: weights[owner].map { key, tensor in (key, masks["\(name).\(key)"].map { tensor * $0 } ?? tensor) })
+        return Dictionary(uniqueKeysWithValues: weights[owner].map { key, tensor in (key, masked(tensor, named: "\(name).\(key)")) })
     }
+
+    /// As much of a tensor as its mask leaves.
+    package func masked(_ tensor: Tensor, named name: String) -> Tensor { masks[name].map { tensor * $0 } ?? tensor }
 
     /// All tensors with zeros for what is masked, to be looked at: those without masks are the network's own.
     package var maskedState: [String: Tensor] {
         withoutGradients {
-            Dictionary(uniqueKeysWithValues: stateDictionary.map { name, tensor in (name, masks[name].map { tensor * $0 } ?? tensor.detached()) })
+            Dictionary(uniqueKeysWithValues: stateDictionary.map { name, tensor in (name, masked(tensor, named: name).detached()) })
         }
     }
 

@@ -63,6 +63,7 @@ extension NetworkGraph {
 
 extension GraphNetwork {
     /// A known network with the weights of a file, in evaluation mode: safetensors, or what `torch.save` wrote of a state dictionary.
+    /// Weights lie over the mapped file; what changes them changes copies of its pages, never the file.
     /// - Parameters:
     ///   - path: of the file.
     ///   - imageSize: height and width of images; the network's own if nil.
@@ -70,10 +71,10 @@ extension GraphNetwork {
     public convenience init(weights path: String, imageSize: Int? = nil) throws {
         let state: [String: Tensor]
         if path.hasSuffix(".safetensors") {
-            state = try SafetensorsFile(path: path).tensors()
+            state = try SafetensorsFile(path: path).mappedTensors()
         } else {
             let file = try PyTorchFile(path: path), dictionary = try file.dictionary()
-            state = Dictionary(uniqueKeysWithValues: dictionary.names.compactMap { name in dictionary[name]?.tensorEntry.map { (name, $0.tensor()) } })
+            state = Dictionary(uniqueKeysWithValues: dictionary.names.compactMap { name in dictionary[name]?.tensorEntry.map { (name, $0.mappedTensor()) } })
         }
         let graph = try NetworkGraph.recognized(by: state.mapValues(\.shape), imageSize: imageSize)
         try self.init(graph, state: state.mapValues { $0.dtype.isFloatingPoint ? $0.to(dtype: .float32) : $0 }, generator: RandomGenerator(seed: 0))

@@ -49,7 +49,11 @@ extension Tensor {
     public func filled(where mask: Tensor, with value: Double) -> Tensor { Operator.maskedFill(self, mask, value) }
 
     /// The elements where `mask` holds, in row-major order.
-    public func selected(where mask: Tensor) -> Tensor { Operator.maskedSelect(self, mask) }
+    public func selected(where mask: Tensor) -> Tensor {
+        // libtorch's own operator makes two int64 of every element; this one of every element that is taken.
+        mask.shape == shape && rank > 0
+            ? flattened().gathered(indices: mask.flattened().nonzeroIndices().squeezed(1)) : Operator.maskedSelect(self, mask)
+    }
 
     /// Indices of the elements that are not 0: int64, shape [count, rank].
     public func nonzeroIndices() -> Tensor { Operator.nonzero(self) }

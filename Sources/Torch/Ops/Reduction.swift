@@ -25,9 +25,11 @@ extension Operator {
     static let topk = Operator("aten::topk")
     static let sort = Operator("aten::sort", "stable")
     static let argsort = Operator("aten::argsort", "stable")
+    static let largestMask = Operator("condense::largest_mask")
     static let bincount = Operator("aten::bincount")
     static let histc = Operator("aten::histc")
-    static let countNonzero = Operator("aten::count_nonzero", "dim_IntList")
+    static let countNonzero = Operator("aten::count_nonzero")
+    static let countNonzeroDims = Operator("aten::count_nonzero", "dim_IntList")
     static let searchsorted = Operator("aten::searchsorted", "Tensor")
 }
 
@@ -98,13 +100,28 @@ extension Tensor {
 
     public func argsort(axis: Int = -1, descending: Bool = false) -> Tensor { Operator.argsort(self, true, axis, descending) }
 
+    /// 1 for the `count` elements with the largest magnitudes and 0 for others, in this shape and type; of equal ones the first stay. NaN is
+    /// larger than all numbers. It takes time and memory in proportion to the elements; float32 and float64.
+    public func maskOfLargest(_ count: Int) -> Tensor {
+        require(dtype == .float32 || dtype == .float64, "maskOfLargest: the elements must be float32 or float64, found \(dtype).")
+        require((0...elementCount).contains(count), "maskOfLargest: of \(elementCount) elements \(count) cannot stay.")
+        return withoutGradients { Operator.largestMask(self, count) }
+    }
+
     /// How often each of 0, 1, … occurs in a vector of non-negative integers.
     public func binCount(weights: Tensor? = nil, minimumLength: Int = 0) -> Tensor { Operator.bincount(self, weights, minimumLength) }
 
     /// Counts in equal bins between two bounds; elements outside are left out.
     public func histogram(bins: Int, from low: Double, to high: Double) -> Tensor { Operator.histc(self, bins, low, high) }
 
-    public func nonzeroCount(axes: [Int]) -> Tensor { Operator.countNonzero(self, axes) }
+    /// How many elements are not 0, along axes; int64.
+    public func nonzeroCount(axes: [Int]) -> Tensor {
+        // libtorch makes an int64 of every element, unless it counts them all.
+        if Set(axes.map { $0 < 0 ? $0 + rank : $0 }).count == rank { return Operator.countNonzero(self, nil) }
+        let parts = elementCount >> 22
+        guard parts > 1, !axes.isEmpty, !axes.contains(0), !axes.contains(-rank) else { return Operator.countNonzeroDims(self, axes) }
+        return Tensor.concatenated(chunked(parts, axis: 0).map { Operator.countNonzeroDims($0, axes) })
+    }
 
     /// Where each value would be inserted in this sorted sequence (last axis).
     public func searchSorted(_ values: Tensor, right: Bool = false) -> Tensor { Operator.searchsorted(self, values, false, right) }

@@ -155,16 +155,26 @@ extension DType {
 extension PyTorchFile.Entry {
     /// The tensor, copied into memory in row-major order.
     public func tensor() -> Tensor {
-        let elements = UnsafeRawBufferPointer(rebasing: bytes.buffer[storage])
-        return withExtendedLifetime(bytes) {
-            if isContiguous {
-                let start = offset * dtype.byteCount
-                return Tensor(
-                    bytes: UnsafeRawBufferPointer(rebasing: elements[start..<start + elementCount * dtype.byteCount]), shape: shape, dtype: dtype)
-            }
+        withExtendedLifetime(bytes) {
+            if isContiguous { return Tensor(bytes: ownElements, shape: shape, dtype: dtype) }
             let whole = Tensor(bytes: elements, shape: [elements.count / dtype.byteCount], dtype: dtype)
             return whole.strided(shape: shape, strides: strides, offset: offset).contiguous()
         }
+    }
+
+    /// The tensor over the mapped file, as `SafetensorsFile/mappedTensor(named:)`; a copy where its elements do not lie in row-major order.
+    public func mappedTensor() -> Tensor {
+        guard isContiguous, Int(bitPattern: ownElements.baseAddress) % dtype.byteCount == 0 else { return tensor() }
+        return Tensor(borrowing: ownElements, shape: shape, dtype: dtype, owner: bytes)
+    }
+
+    /// Of the storage, which others may share.
+    private var elements: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes.buffer[storage]) }
+
+    /// Of a tensor whose elements lie in row-major order.
+    private var ownElements: UnsafeRawBufferPointer {
+        let start = offset * dtype.byteCount
+        return UnsafeRawBufferPointer(rebasing: elements[start..<start + elementCount * dtype.byteCount])
     }
 
     /// Whether the elements lie one after another in row-major order.

@@ -40,6 +40,12 @@ extension SafetensorsFile {
     public func tensors() throws -> [String: Tensor] {
         try Dictionary(uniqueKeysWithValues: entries.map { ($0.name, try tensor(named: $0.name)) })
     }
+
+    /// All tensors by name, over the mapped file.
+    /// - Throws: as ``tensor(named:)``.
+    package func mappedTensors() throws -> [String: Tensor] {
+        try Dictionary(uniqueKeysWithValues: entries.map { ($0.name, try mappedTensor(named: $0.name)) })
+    }
 }
 
 extension SafetensorsCheckpoint {
