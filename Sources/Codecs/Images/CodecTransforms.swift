@@ -12,7 +12,7 @@ struct CodecTransforms {
 
     init(_ configuration: ImageCodecConfiguration, _ generator: RandomGenerator) {
         let (n, m) = (configuration.channels, configuration.latentChannels)
-        stripPixels = 4 * (1 << 21) / n
+        stripPixels = 4 * (1 << 22) / n
         switch configuration.kind {
         case .factorized:
             (analysis, synthesis) = Self.divisive(n, m, generator)
