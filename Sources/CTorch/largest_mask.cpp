@@ -1,6 +1,7 @@
 // Which numbers of many have the largest magnitudes.
 //
-//   largest_mask  1 for the `count` numbers with the largest magnitudes and 0 for others; of equal ones the first
+//   largest_mask   1 for the `count` numbers with the largest magnitudes and 0 for others; of equal ones the first
+//   keep_largest_  the same numbers, and 0 in place of others
 //
 // Magnitudes of floating-point numbers have the order of their bits, so the smallest that stays is found by counting digits of 16 bits,
 // the highest first. Nothing is sorted, and nothing is as large as the input but the mask.
@@ -8,6 +9,7 @@
 #include "tensor_data.h"
 
 #include <ATen/Dispatch.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/argsort.h>
 #include <ATen/ops/empty_like.h>
@@ -57,8 +59,9 @@ std::vector<int64_t> digitCounts(Magnitudes<T> magnitudes, typename Magnitudes<T
   return std::vector<int64_t>(sums.get(), sums.get() + digitCount);
 }
 
-template <typename T>
-void write(Magnitudes<T> magnitudes, int64_t count, T *mask) {
+// Calls `body(i, stays)` for each number.
+template <typename T, typename Body>
+void decide(Magnitudes<T> magnitudes, int64_t count, const Body &body) {
   // The smallest magnitude that stays, and how many that are equal to it.
   typename Magnitudes<T>::Key least = 0;
   int64_t equals = count;
@@ -79,7 +82,7 @@ void write(Magnitudes<T> magnitudes, int64_t count, T *mask) {
     int64_t found = before[begin / chunkSize];
     for (int64_t i = begin; i < end; ++i) {
       const auto key = magnitudes[i];
-      mask[i] = key > least || (key == least && found < equals);
+      body(i, key > least || (key == least && found < equals));
       found += key == least;
     }
   });
@@ -95,9 +98,23 @@ Tensor largestMaskCPU(const Tensor &values, int64_t count) {
   if (count == 0) return at::zeros_like(from);
   Tensor mask = at::empty_like(from);
   AT_DISPATCH_FLOATING_TYPES(from.scalar_type(), "largest_mask", [&] {
-    write(Magnitudes<scalar_t>{ct::constData<scalar_t>(from), from.numel()}, count, mask.mutable_data_ptr<scalar_t>());
+    scalar_t *to = mask.mutable_data_ptr<scalar_t>();
+    decide(Magnitudes<scalar_t>{ct::constData<scalar_t>(from), from.numel()}, count, [&](int64_t i, bool stays) { to[i] = stays; });
   });
   return mask;
+}
+
+void keepLargestCPU(Tensor &values, int64_t count) {
+  check(values, count);
+  TORCH_CHECK(values.is_contiguous(), "the numbers must be contiguous");
+  if (count == 0) return void(values.zero_());
+  AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "keep_largest_", [&] {
+    scalar_t *numbers = values.mutable_data_ptr<scalar_t>();
+    // Each is read before it is written, and by nobody else.
+    decide(Magnitudes<scalar_t>{numbers, values.numel()}, count, [&](int64_t i, bool stays) {
+      if (!stays) numbers[i] = 0;
+    });
+  });
 }
 
 Tensor largestMaskComposite(const Tensor &values, int64_t count) {
@@ -108,10 +125,21 @@ Tensor largestMaskComposite(const Tensor &values, int64_t count) {
   return mask;
 }
 
+void keepLargestComposite(Tensor &values, int64_t count) { values.masked_fill_(largestMaskComposite(values, count) == 0, 0); }
+
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(condense, library) { library.def("largest_mask(Tensor values, int count) -> Tensor"); }
+TORCH_LIBRARY_FRAGMENT(condense, library) {
+  library.def("largest_mask(Tensor values, int count) -> Tensor");
+  library.def("keep_largest_(Tensor(a!) values, int count) -> ()");
+}
 
-TORCH_LIBRARY_IMPL(condense, CPU, library) { library.impl("largest_mask", largestMaskCPU); }
+TORCH_LIBRARY_IMPL(condense, CPU, library) {
+  library.impl("largest_mask", largestMaskCPU);
+  library.impl("keep_largest_", keepLargestCPU);
+}
 
-TORCH_LIBRARY_IMPL(condense, CompositeExplicitAutograd, library) { library.impl("largest_mask", largestMaskComposite); }
+TORCH_LIBRARY_IMPL(condense, CompositeExplicitAutograd, library) {
+  library.impl("largest_mask", largestMaskComposite);
+  library.impl("keep_largest_", keepLargestComposite);
+}

@@ -108,6 +108,19 @@ import TorchNN
         #expect(sparsities.allSatisfy { $0 > 0.5 && $0 < 0.7 } && Set(sparsities).count > 1, "\(sparsities)")
     }
 
+    /// Pruning at once leaves what masks would.
+    @Test(arguments: [SparsityPattern.unstructured, .blocks(rows: 1, columns: 2), .kept(1, of: 2)], [PruningPlan.Scope.layer, .network])
+    func pruningAtOnceIsMasking(_ pattern: SparsityPattern, _ scope: PruningPlan.Scope) throws {
+        // Weights that stay by number have no threshold for all.
+        if case .kept = pattern, scope == .network { return }
+        let masked = try Self.network(), pruned = try GraphNetwork(masked.graph, state: masked.prunedState, generator: RandomGenerator(seed: 1))
+        let plan = PruningPlan(schedule: .oneShot(0.5, at: 0), pattern: pattern, scope: scope)
+        try WeightPruner(masked, plan).chooseWeights(at: 0)
+        try WeightPruner(pruned, plan).pruneAtOnce()
+        #expect(pruned.masks.isEmpty && pruned.weightCounts == masked.weightCounts)
+        for (name, tensor) in masked.prunedState { #expect(try #require(pruned.stateDictionary[name]).isEqual(to: tensor), "\(name)") }
+    }
+
     @Test func layersHaveTheirOwnSparsities() throws {
         let network = try Self.network()
         let pruner = try WeightPruner(network, PruningPlan(schedule: .oneShot(0.5, at: 0), layers: ["0": 0.25, "4": 0]))

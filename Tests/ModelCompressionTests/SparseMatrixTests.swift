@@ -31,6 +31,14 @@ import Torch
         }
     }
 
+    /// Large matrices are packed some rows at a time.
+    @Test(arguments: formats) func manyRows(_ format: SparseMatrix.Format) throws {
+        let weight = weight([530, 4_000], format), matrix = try SparseMatrix(weight, format: format)
+        #expect(matrix.dense().isEqual(to: weight))
+        let smallest = try #require(SparseMatrix(smallest: weight))
+        #expect(smallest.dense().isEqual(to: weight) && smallest.byteCount <= matrix.byteCount)
+    }
+
     @Test(arguments: formats) func specialNumbers(_ format: SparseMatrix.Format) throws {
         let payload = Float(bitPattern: 0x7fc1_2345)
         let weight = Tensor([0, -0.0, payload, 0, 0, 0, 0, -.infinity, .leastNonzeroMagnitude, 0, 0, 0] as [Float], shape: [2, 6])

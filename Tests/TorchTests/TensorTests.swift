@@ -103,6 +103,10 @@ import Torch
                 let mask = values.maskOfLargest(count), composed = Operator(composite: "condense::largest_mask")(values, count)
                 #expect(mask.dtype == dtype && mask.isEqual(to: composed))
                 #expect(mask.sum().item() == Double(count))
+                let kept = values.cloned(), others = values.cloned()
+                kept.keepLargestInPlace(count)
+                Operator(composite: "condense::keep_largest_").run(others, count)
+                #expect(kept.isEqual(to: values * mask) && others.isEqual(to: kept))
             }
         }
         #expect(Tensor([1, -3, 3, .nan, -3] as [Float]).maskOfLargest(3).scalars(as: Float.self) == [0, 1, 1, 1, 0])

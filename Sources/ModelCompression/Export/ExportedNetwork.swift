@@ -60,29 +60,51 @@ public struct ExportedNetwork {
 
     /// All weights that a graph needs, and no others.
     private static func state(of graph: NetworkGraph, _ file: SafetensorsFile) throws -> [String: Tensor] {
-        func fail(_ problem: String) -> FileFormatError { FileFormatError(path: file.path, format: "the weights of a network", problem: problem) }
-        var state: [String: Tensor] = [:], known = Set<String>()
+        var state: [String: Tensor] = [:]
+        for node in graph.nodes { for (name, weight) in try weights(of: node, file) { state["\(node.name).\(name)"] = weight } }
+        try checkNames(of: graph, file)
+        return state
+    }
+
+    private static func fail(_ file: SafetensorsFile, _ problem: String) -> FileFormatError {
+        FileFormatError(path: file.path, format: "the weights of a network", problem: problem)
+    }
+
+    /// - Throws: `FileFormatError` if there are tensors of no weight.
+    private static func checkNames(of graph: NetworkGraph, _ file: SafetensorsFile) throws {
+        var known = Set<String>()
         for node in graph.nodes where node.weightsOf == nil {
             for parameter in node.operation.parameters {
-                let name = "\(node.name).\(parameter.name)"
-                if let entry = file.entry(named: name) {
+                let name = "\(node.name).\(parameter.name)", prefix = SparseMatrix.prefix(of: name)
+                if file.entry(named: name) != nil {
                     known.insert(name)
-                    guard entry.shape == parameter.shape else { throw fail("'\(name)' has shape \(entry.shape), and the network needs \(parameter.shape)") }
-                    state[name] = try file.mappedTensor(named: name)
                 } else if SparseMatrix.isStored(parameter: name, in: file) {
-                    let prefix = SparseMatrix.prefix(of: name)
                     known.formUnion(["compressed", "shape", "bitmask", "row_offsets", "columns", "block_mask", "positions", "pattern"].map { "\(prefix).\($0)" })
-                    let packed = try SparseMatrix(parameter: name, from: file)
-                    guard packed.shape == parameter.shape else { throw fail("'\(name)' has shape \(packed.shape), and the network needs \(parameter.shape)") }
-                    state[name] = packed.dense()
-                } else {
-                    throw fail("there is no '\(name)'")
                 }
-                guard state[name]!.dtype.isFloatingPoint else { throw fail("'\(name)' does not hold floating-point numbers") }
             }
         }
-        if let other = file.entries.first(where: { !known.contains($0.name) }) { throw fail("the network has no '\(other.name)'") }
-        return state
+        if let other = file.entries.first(where: { !known.contains($0.name) }) { throw fail(file, "the network has no '\(other.name)'") }
+    }
+
+    /// The weights of a node by name, dense; none if it has another's.
+    private static func weights(of node: NetworkGraph.Node, _ file: SafetensorsFile) throws -> [String: Tensor] {
+        var own: [String: Tensor] = [:]
+        for parameter in node.weightsOf == nil ? node.operation.parameters : [] {
+            let name = "\(node.name).\(parameter.name)", weight: Tensor
+            if let entry = file.entry(named: name) {
+                guard entry.shape == parameter.shape else { throw fail(file, "'\(name)' has shape \(entry.shape), and the network needs \(parameter.shape)") }
+                weight = try file.mappedTensor(named: name)
+            } else if SparseMatrix.isStored(parameter: name, in: file) {
+                let packed = try SparseMatrix(parameter: name, from: file)
+                guard packed.shape == parameter.shape else { throw fail(file, "'\(name)' has shape \(packed.shape), and the network needs \(parameter.shape)") }
+                weight = packed.dense()
+            } else {
+                throw fail(file, "there is no '\(name)'")
+            }
+            guard weight.dtype.isFloatingPoint else { throw fail(file, "'\(name)' does not hold floating-point numbers") }
+            own[parameter.name] = weight
+        }
+        return own
     }
 
     /// The largest difference from the output that the exporting network gave, as a part of the output's largest magnitude.
@@ -100,6 +122,35 @@ public struct ExportedNetwork {
         guard output.shape == expected.shape else {
             throw FileFormatError(path: file.path, format: "a check of an export", problem: "its output has shape \(expected.shape), and the network's \(output.shape)")
         }
+        return Self.difference(output, expected)
+    }
+
+    /// As ``parityError()`` of a folder that a network was exported to. Dense weights are those that were written, one layer's in memory at a time;
+    /// packed ones must be the network's own to the last bit.
+    static func parityError(of folder: String, exportedFrom network: GraphNetwork, input: Tensor, output: Tensor) throws -> Double {
+        let configuration: ExportConfiguration = try decoded("\(folder)/\(configurationFile)"), graph = configuration.graph
+        let file = try SafetensorsFile(path: "\(folder)/\(weightsFile)"), state = network.stateDictionary, device = output.device
+        try checkNames(of: graph, file)
+        func weight(_ name: String) throws -> Tensor {
+            guard SparseMatrix.isStored(parameter: name, in: file), let full = state[name] else { return try file.mappedTensor(named: name).to(device: device) }
+            let own = network.masked(full, named: name), written = try SparseMatrix(parameter: name, from: file)
+            guard let expected = try? SparseMatrix(own, format: written.format), expected.isIdentical(to: written) else { throw fail(file, "'\(name)' is not what was written") }
+            return own
+        }
+        let found = try network.evaluating {
+            try withoutGradients {
+                try network.run(input.to(device: device)) { place, inputs in
+                    let owner = graph.nodes[graph.nodes[place].weightsOf ?? place], names = owner.operation.parameters.map(\.name)
+                    let own = Dictionary(uniqueKeysWithValues: try names.map { ($0, try weight("\(owner.name).\($0)")) })
+                    defer { for name in names { file.forget(named: "\(owner.name).\(name)") } }
+                    return network.output(ofNode: place, of: inputs, weights: own)
+                }
+            }
+        }
+        return difference(found, output)
+    }
+
+    private static func difference(_ output: Tensor, _ expected: Tensor) -> Double {
         let exact = expected.to(dtype: .float64), error = (output.to(dtype: .float64) - exact).abs().max().item()
         return error == 0 ? 0 : error / max(exact.abs().max().item(), .leastNormalMagnitude)
     }

@@ -28,9 +28,19 @@ extension SparsityPattern {
         }
     }
 
+    /// Makes what ``mask(of:sparsity:)`` masks zero.
+    func prune(_ weight: Tensor, sparsity: Double) {
+        guard self == .unstructured, weight.isContiguous, weight.dtype == .float32 || weight.dtype == .float64 else {
+            return withoutGradients { _ = weight.multiplyInPlace(by: mask(of: weight, sparsity: sparsity)) }
+        }
+        weight.detached().keepLargestInPlace(Self.count(weight, sparsity))
+    }
+
+    private static func count(_ sizes: Tensor, _ sparsity: Double) -> Int { Int((Double(sizes.elementCount) * (1 - sparsity)).rounded()) }
+
     /// 1 for the n·(1 − sparsity) of n numbers with the largest magnitudes, rounded to the nearest whole number; of equal ones the first.
     static func largest(_ sizes: Tensor, _ sparsity: Double) -> Tensor {
-        sizes.maskOfLargest(Int((Double(sizes.elementCount) * (1 - sparsity)).rounded()))
+        sizes.maskOfLargest(count(sizes, sparsity))
     }
 
     /// Half-precision weights are compared as they are: float32 has them all.

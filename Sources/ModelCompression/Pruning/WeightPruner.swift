@@ -38,7 +38,8 @@ public final class WeightPruner {
         let weights = network.stateDictionary
         let masks =
             switch plan.scope {
-            case .layer: Dictionary(uniqueKeysWithValues: targets.map { ($0.weight, layerMask($0, weights, step)) })
+            case .layer:
+                Dictionary(uniqueKeysWithValues: targets.map { ($0.weight, plan.pattern.mask(of: weights[$0.weight]!, sparsity: sparsity(of: $0, step))) })
             case .network: networkMasks(weights, step)
             }
         network.masks.merge(masks) { $1 }
@@ -46,12 +47,12 @@ public final class WeightPruner {
         holdMasked()
     }
 
-    private func layerMask(_ target: PruningPlan.Target, _ weights: [String: Tensor], _ step: Int) -> Tensor {
+    private func sparsity(of target: PruningPlan.Target, _ step: Int) -> Double {
         var schedule = plan.schedule
         schedule.final = target.sparsity
         // A layer that ends below where others begin begins there.
         schedule.initial = min(schedule.initial, schedule.final)
-        return plan.pattern.mask(of: weights[target.weight]!, sparsity: schedule.sparsity(at: step))
+        return schedule.sparsity(at: step)
     }
 
     private func networkMasks(_ weights: [String: Tensor], _ step: Int) -> [String: Tensor] {
@@ -66,15 +67,12 @@ public final class WeightPruner {
         }
     }
 
-    /// Makes the weights that masks would hold back zero, for a network that is not trained any more: each mask exists only while it is needed.
+    /// Makes the weights that masks would hold back zero, for a network that is not trained any more.
     public func pruneAtOnce(at step: Int = 0) {
         let weights = network.stateDictionary
-        func apply(_ masks: [String: Tensor]) {
-            withoutGradients { for (name, mask) in masks { weights[name]!.multiplyInPlace(by: mask) } }
-        }
         switch plan.scope {
-        case .layer: for target in targets { apply([target.weight: layerMask(target, weights, step)]) }
-        case .network: apply(networkMasks(weights, step))
+        case .layer: for target in targets { plan.pattern.prune(weights[target.weight]!, sparsity: sparsity(of: target, step)) }
+        case .network: withoutGradients { for (name, mask) in networkMasks(weights, step) { weights[name]!.multiplyInPlace(by: mask) } }
         }
     }
 

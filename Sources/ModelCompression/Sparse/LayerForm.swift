@@ -62,12 +62,10 @@ extension LayerForm {
 
     /// Forms worth measuring for a weight [outputs, inputs]: those with blocks where zeros come in such blocks.
     static func candidates(for weight: Tensor) -> [LayerForm] {
-        let mask = weight.to(dtype: .bool), count = Int(mask.nonzeroCount(axes: [0, 1]).item())
+        let count = Int(weight.nonzeroCount(axes: [0, 1]).item())
         guard weight.dtype == .float32, weight.device == .cpu, Double(count) <= largestDensity * Double(weight.elementCount) else { return [] }
         let blocks = [(8, 8), (4, 4), (1, 16), (1, 8), (4, 1), (1, 4)].first { height, width in
-            guard weight.size(0) >= height, weight.size(1) >= width else { return false }
-            let kept = mask.blocks(rows: height, columns: width).flattened(from: 2).any(axis: 2)
-            return Int(kept.nonzeroCount(axes: [0, 1]).item()) * height * width * 10 <= count * 11
+            weight.size(0) >= height && weight.size(1) >= width && weight.countInBlocks(height, width) * 10 <= count * 11
         }
         return [.sparse(.rows), .sparse(.bitmask)] + (blocks.map { [.sparse(.blocks(rows: $0.0, columns: $0.1))] } ?? [])
     }

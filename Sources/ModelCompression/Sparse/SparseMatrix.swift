@@ -38,14 +38,20 @@ public struct SparseMatrix {
         (self.format, shape) = (format, weight.shape)
         switch format {
         case .bitmask:
-            let mask = matrix.to(dtype: .bool)
-            (values, places, offsets) = (matrix.selected(where: mask), mask.packedBits(), nil)
+            let pieces = matrix.rowPieces().map { rows in
+                let mask = rows.to(dtype: .bool)
+                return (values: rows.selected(where: mask), places: mask.packedBits())
+            }
+            (values, places, offsets) = (Tensor.concatenated(pieces.map(\.values)), Tensor.concatenated(pieces.map(\.places)), nil)
         case .rows:
-            let mask = matrix.to(dtype: .bool)
-            let ends = Tensor.concatenated([Tensor.zeros([1], dtype: .int64), mask.nonzeroCount(axes: [1]).cumulativeSum(axis: 0)])
             // As bits: columns above 32,767 are negative.
-            places = mask.nonzeroIndices()[.all, 1].to(dtype: Self.columnBytes(matrix.size(1)) == 2 ? .int16 : .int32)
-            (values, offsets) = (matrix.selected(where: mask), ends.to(dtype: .int32))
+            let columnType: DType = Self.columnBytes(matrix.size(1)) == 2 ? .int16 : .int32
+            let pieces = matrix.rowPieces().map { rows in
+                let mask = rows.to(dtype: .bool)
+                return (values: rows.selected(where: mask), columns: mask.nonzeroIndices()[.all, 1].to(dtype: columnType), counts: mask.nonzeroCount(axes: [1]))
+            }
+            (values, places) = (Tensor.concatenated(pieces.map(\.values)), Tensor.concatenated(pieces.map(\.columns)))
+            offsets = Tensor.concatenated([Tensor.zeros([1], dtype: .int64), Tensor.concatenated(pieces.map(\.counts)).cumulativeSum(axis: 0)]).to(dtype: .int32)
             require(values.elementCount <= Int(Int32.max), "SparseMatrix: compressed rows hold up to \(Int32.max) numbers, found \(values.elementCount).")
         case .blocks(let height, let width):
             require(height > 0 && width > 0, "SparseMatrix: blocks must have rows and columns, found \(height) × \(width).")
@@ -71,6 +77,15 @@ public struct SparseMatrix {
     public var outputSize: Int { shape[0] }
     /// Columns of the matrix.
     public var columnCount: Int { shape.dropFirst().reduce(1, *) }
+
+    /// Whether both have the same bits in the same format.
+    func isIdentical(to other: SparseMatrix) -> Bool {
+        func same(_ tensor: Tensor, _ other: Tensor) -> Bool {
+            tensor.dtype == other.dtype && tensor.shape == other.shape && tensor.withBytes { bytes in other.withBytes { bytes.elementsEqual($0) } }
+        }
+        let offsetsAgree = offsets.map { own in other.offsets.map { same(own, $0) } ?? false } ?? (other.offsets == nil)
+        return format == other.format && shape == other.shape && same(values, other.values) && same(places, other.places) && offsetsAgree
+    }
 
     /// The weight with its zeros.
     public func dense() -> Tensor {
@@ -133,10 +148,10 @@ extension SparseMatrix {
     }
 
     /// Positions of the first numbers that are not zero in each group, rising, and after them of zeros where there are fewer; nil if there
-    /// are more in one. Some rows at a time, since sorting takes several times the memory of a weight.
+    /// are more in one.
     private static func positions(_ matrix: Tensor, _ kept: Int, _ group: Int) -> (positions: Tensor?, most: Int) {
         var most = 0, pieces: [Tensor] = []
-        for rows in matrix.split(size: max(1, (1 << 20) / matrix.size(1))) {
+        for rows in matrix.rowPieces() {
             let isZero = grouped(rows, group).to(dtype: .bool).logicalNot()
             most = max(most, group - Int(isZero.to(dtype: .int64).sum(axis: 2).min().item()))
             guard most <= kept else { continue }
@@ -150,6 +165,12 @@ extension SparseMatrix {
         let flat = positions.reshaped([-1, 1]), powers = Tensor((0..<bits).map { 1 << $0 })
         return flat.floorDivided(by: powers).remainder(dividingBy: 2).to(dtype: .bool).reshaped([1, -1]).packedBits().reshaped([-1])
     }
+}
+
+extension Tensor {
+    /// Rows of a matrix, some at a time: what is made of them on the way takes several times their memory.
+    /// - Parameter multiple: of rows in each piece but the last.
+    func rowPieces(multiple: Int = 1) -> [Tensor] { split(size: Swift.max(1, (1 << 20) / (size(1) * multiple)) * multiple) }
 }
 
 // MARK: - Bytes

@@ -107,11 +107,11 @@ public final class GraphNetwork: Layer, ModeDependent {
     public func callAsFunction(_ input: Tensor) -> Tensor { run(input) { output(ofNode: $0, of: $1) } }
 
     /// The last node's output, with a computation given for each node's place and inputs.
-    package func run(_ input: Tensor, computing output: (Int, [Tensor]) -> Tensor) -> Tensor {
+    package func run(_ input: Tensor, computing output: (Int, [Tensor]) throws -> Tensor) rethrows -> Tensor {
         var outputs: [Tensor?] = []
         for place in graph.nodes.indices {
             let inputs = graph.nodes[place].inputs
-            outputs.append(output(place, place == graph.input ? [input] : inputs.map { outputs[$0]! }))
+            outputs.append(try output(place, place == graph.input ? [input] : inputs.map { outputs[$0]! }))
             // What nobody reads any more goes.
             for other in inputs where lastUses[other] == place { outputs[other] = nil }
         }
@@ -128,8 +128,9 @@ public final class GraphNetwork: Layer, ModeDependent {
     }
 
     /// What one node makes of its inputs.
-    package func output(ofNode place: Int, of inputs: [Tensor]) -> Tensor {
-        let first = inputs[0], own = weights(ofNode: place)
+    /// - Parameter given: weights by name; the node's own if nil.
+    package func output(ofNode place: Int, of inputs: [Tensor], weights given: [String: Tensor]? = nil) -> Tensor {
+        let first = inputs[0], own = given ?? weights(ofNode: place)
         func weight(_ name: String) -> Tensor { own[name]! }
         switch graph.nodes[place].operation {
         case .input(let shape):

@@ -26,6 +26,7 @@ extension Operator {
     static let sort = Operator("aten::sort", "stable")
     static let argsort = Operator("aten::argsort", "stable")
     static let largestMask = Operator("condense::largest_mask")
+    static let keepLargest = Operator("condense::keep_largest_")
     static let bincount = Operator("aten::bincount")
     static let histc = Operator("aten::histc")
     static let countNonzero = Operator("aten::count_nonzero")
@@ -103,9 +104,19 @@ extension Tensor {
     /// 1 for the `count` elements with the largest magnitudes and 0 for others, in this shape and type; of equal ones the first stay. NaN is
     /// larger than all numbers. It takes time and memory in proportion to the elements; float32 and float64.
     public func maskOfLargest(_ count: Int) -> Tensor {
-        require(dtype == .float32 || dtype == .float64, "maskOfLargest: the elements must be float32 or float64, found \(dtype).")
-        require((0...elementCount).contains(count), "maskOfLargest: of \(elementCount) elements \(count) cannot stay.")
+        checkLargest(count, "maskOfLargest")
         return withoutGradients { Operator.largestMask(self, count) }
+    }
+
+    /// Makes all elements 0 but those that ``maskOfLargest(_:)`` would mark; the tensor must be contiguous.
+    public func keepLargestInPlace(_ count: Int) {
+        checkLargest(count, "keepLargestInPlace")
+        withoutGradients { Operator.keepLargest.run(self, count) }
+    }
+
+    private func checkLargest(_ count: Int, _ name: String) {
+        require(dtype == .float32 || dtype == .float64, "\(name): the elements must be float32 or float64, found \(dtype).")
+        require((0...elementCount).contains(count), "\(name): of \(elementCount) elements \(count) cannot stay.")
     }
 
     /// How often each of 0, 1, … occurs in a vector of non-negative integers.

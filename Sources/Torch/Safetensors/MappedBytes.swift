@@ -55,6 +55,13 @@ package final class MappedBytes: @unchecked Sendable {
         buffer = UnsafeRawBufferPointer(copy)
     }
 
+    /// Lets go of the memory that holds a part of a mapped file, which is read again when it is needed. What was written to it is lost.
+    package func forget(_ part: Range<Int>) {
+        guard isMapped, let start = buffer.baseAddress else { return }
+        let page = Int(getpagesize()), first = (part.lowerBound + page - 1) / page * page, last = part.upperBound / page * page
+        if first < last { madvise(UnsafeMutableRawPointer(mutating: start) + first, last - first, MADV_DONTNEED) }
+    }
+
     deinit {
         guard let start = buffer.baseAddress else { return }
         if isMapped {

@@ -20,6 +20,15 @@ extension SafetensorsFile {
         }
     }
 
+    /// Lets go of the memory of a mapped tensor that is used no more, and that nothing was written to.
+    package func forget(named name: String) {
+        guard let entry = entry(named: name) else { return }
+        withBytes(of: entry) { elements in
+            guard let start = elements.baseAddress, let file = bytes.buffer.baseAddress else { return }
+            bytes.forget(start - file..<start - file + elements.count)
+        }
+    }
+
     private func found(_ name: String) throws -> (Entry, DType) {
         guard let entry = entry(named: name) else {
             let names = entries.prefix(6).map(\.name).joined(separator: ", ")
