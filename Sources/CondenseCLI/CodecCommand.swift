@@ -33,6 +33,12 @@ enum CodecSession {
             return try PictureSource(name)
         }
     }
+
+    /// What it looks with is fetched if it is not in the cache.
+    static func perceptualDistance(_ progress: any ProgressReporter) throws -> PerceptualDistance {
+        for item in PerceptualDistance.items { try CommandSession.fetch(item, progress) }
+        return try PerceptualDistance()
+    }
 }
 
 /// The codec that files are compressed with.

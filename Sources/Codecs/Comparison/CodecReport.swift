@@ -42,27 +42,33 @@ public enum CodecReport {
 
     private static func cell(_ value: Double?, digits: Int = 4) -> String { value.map { formatNumber($0, digits: digits) } ?? "–" }
 
+    /// Columns of qualities, and a picture's or a mean's; that of looks where it was measured.
+    private static func qualityColumns(_ evaluations: [CodecEvaluation]) -> [String] {
+        ["bpp", "PSNR, dB", "SSIM", "MS-SSIM"] + (evaluations.contains { $0.lpips != nil } ? [PerceptualDistance.name] : [])
+    }
+
+    private static func qualityCells(_ values: [Double?], _ columns: [String]) -> [String] { values.prefix(columns.count).map { cell($0) } }
+
     /// A row for each picture, and their means.
     public static func pictureTable(_ evaluation: CodecEvaluation) -> Table {
+        let columns = qualityColumns([evaluation])
         let rows = evaluation.pictures.map { picture in
-            [picture.picture, "\(picture.width) × \(picture.height)", formatCount(picture.bytes), cell(picture.bitsPerPixel), cell(picture.psnr)]
-                + [picture.ssim, picture.msSSIM].map { cell($0) } + [picture.encodeSeconds, picture.decodeSeconds].map { cell($0, digits: 3) }
+            [picture.picture, "\(picture.width) × \(picture.height)", formatCount(picture.bytes)]
+                + qualityCells([picture.bitsPerPixel, picture.psnr, picture.ssim, picture.msSSIM, picture.lpips], columns)
+                + [picture.encodeSeconds, picture.decodeSeconds].map { cell($0, digits: 3) }
         }
-        let means = ["mean", "", "", cell(evaluation.bitsPerPixel), cell(evaluation.psnr), cell(evaluation.ssim), cell(evaluation.msSSIM)]
-            + [evaluation.encodeSeconds, evaluation.decodeSeconds].map { cell($0, digits: 3) }
+        let means = ["mean", "", ""] + qualityCells(evaluation.qualities, columns) + [evaluation.encodeSeconds, evaluation.decodeSeconds].map { cell($0, digits: 3) }
         return Table(
-            columns: [.text("Picture"), .number("size")]
-                + ["bytes", "bpp", "PSNR, dB", "SSIM", "MS-SSIM", "encode, s", "decode, s"].map { .number($0) },
-            rows: rows + [means])
+            columns: [.text("Picture"), .number("size")] + (["bytes"] + columns + ["encode, s", "decode, s"]).map { .number($0) }, rows: rows + [means])
     }
 
     /// A row for each setting of each codec: means over pictures.
     public static func settingTable(_ evaluations: [CodecEvaluation]) -> Table {
-        Table(
-            columns: [.text("Codec")] + ["bpp", "PSNR, dB", "SSIM", "MS-SSIM", "encode, s", "decode, s"].map { .number($0) },
+        let columns = qualityColumns(evaluations)
+        return Table(
+            columns: [.text("Codec")] + (columns + ["encode, s", "decode, s"]).map { .number($0) },
             rows: evaluations.map { evaluation in
-                [evaluation.name, cell(evaluation.bitsPerPixel), cell(evaluation.psnr), cell(evaluation.ssim), cell(evaluation.msSSIM)]
-                    + [evaluation.encodeSeconds, evaluation.decodeSeconds].map { cell($0, digits: 3) }
+                [evaluation.name] + qualityCells(evaluation.qualities, columns) + [evaluation.encodeSeconds, evaluation.decodeSeconds].map { cell($0, digits: 3) }
             })
     }
 
@@ -72,7 +78,8 @@ public enum CodecReport {
     public static func comparison(
         _ comparison: CodecComparison, _ configuration: CodecComparisonConfiguration, pictureCount: Int, shown: [PictureComparison]
     ) -> Report {
-        var blocks: [ReportBlock] = [.figure(rateFigure(comparison.series)), .figure(similarityFigure(comparison.series))]
+        let figures = [rateFigure(comparison.series), similarityFigure(comparison.series)] + (lookFigure(comparison.series).map { [$0] } ?? [])
+        var blocks = figures.map { ReportBlock.figure($0) }
         if let table = rateDifferenceTable(comparison) { blocks += [.heading("Rate at equal quality"), .table(table)] }
         blocks += shown.isEmpty ? [] : [.heading("Pictures"), .paragraph(pictureSentence)] + shown.map { .comparison($0) }
         blocks += [.heading("Measured"), .table(settingTable(comparison.series.flatMap(\.settings)))]
@@ -100,6 +107,12 @@ public enum CodecReport {
         figure("MS-SSIM against rate", "MS-SSIM (dB, −10 log₁₀(1 − x))", series) { evaluation in
             evaluation.msSSIM.flatMap { $0 < 1 ? -10 * log10(1 - $0) : nil }
         }
+    }
+
+    /// nil where it was not measured.
+    static func lookFigure(_ series: [CodecComparison.Series]) -> Figure? {
+        guard series.contains(where: { $0.settings.contains { $0.lpips != nil } }) else { return nil }
+        return figure("\(PerceptualDistance.name) against rate; less is better", PerceptualDistance.name, series, \.lpips)
     }
 
     private static func figure(
@@ -145,4 +158,9 @@ public enum CodecReport {
             columns: [.text("Published on Kodak"), .number("against JPEG there")],
             rows: curves.map { curve in [curve.name, reference.flatMap { curve.rateDifference(from: $0) }.map(percent) ?? "–"] })
     }
+}
+
+extension CodecEvaluation {
+    /// In the order of the tables' columns.
+    fileprivate var qualities: [Double?] { [bitsPerPixel, psnr, ssim, msSSIM, lpips] }
 }

@@ -13,11 +13,13 @@ public struct PictureMeasurement: Codable, Sendable, Equatable {
     public var ssim: Double?
     /// nil for pictures smaller than its five scales need, ``ImageQuality/smallestMultiscaleSide``.
     public var msSSIM: Double?
+    /// ``PerceptualDistance``; nil where it was not asked for, and for pictures that it is not made for.
+    public var lpips: Double?
     public var encodeSeconds: Double, decodeSeconds: Double
 
     public var bitsPerPixel: Double { 8 * Double(bytes) / Double(height * width) }
 
-    init(_ name: String, _ picture: CodecPicture, _ coded: CodedPicture) {
+    init(_ name: String, _ picture: CodecPicture, _ coded: CodedPicture, perceptual: PerceptualDistance? = nil) {
         self.picture = name
         (height, width) = (picture.height, picture.width)
         (bytes, encodeSeconds, decodeSeconds) = (coded.byteCount, coded.encodeSeconds, coded.decodeSeconds)
@@ -30,6 +32,9 @@ public struct PictureMeasurement: Codable, Sendable, Equatable {
             (ssim, msSSIM) = (similarities.single.item(), similarities.multiscale.item())
         } else {
             ssim = shortest >= ImageQuality.smallestSide ? ImageQuality.ssim(a, b).item() : nil
+        }
+        if let perceptual, shortest >= PerceptualDistance.smallestSide, height * width <= PerceptualDistance.mostPixels {
+            lpips = withoutGradients { perceptual(a, b).item() }
         }
     }
 }
@@ -50,6 +55,7 @@ public struct CodecEvaluation: Codable, Sendable, Equatable {
     public var psnr: Double? { mean(\.psnr) }
     public var ssim: Double? { mean(\.ssim) }
     public var msSSIM: Double? { mean(\.msSSIM) }
+    public var lpips: Double? { mean(\.lpips) }
     public var encodeSeconds: Double { mean(\.encodeSeconds) ?? .nan }
     public var decodeSeconds: Double { mean(\.decodeSeconds) ?? .nan }
 
@@ -101,15 +107,16 @@ public struct PictureSet {
     }
 
     /// Sends every picture through a coder.
+    /// - Parameter perceptual: measured too, if not nil.
     /// - Throws: errors of the coder; `RunInterrupted`.
     public func evaluate(
-        _ coder: some PictureCoder, name: String, progress: any ProgressReporter = SilentProgress(), cancellation: Cancellation = Cancellation()
+        _ coder: some PictureCoder, name: String, perceptual: PerceptualDistance? = nil, progress: any ProgressReporter = SilentProgress(), cancellation: Cancellation = Cancellation()
     ) throws -> CodecEvaluation {
         progress.begin(name, total: pictures.count, unit: "pictures")
         var measured: [PictureMeasurement] = []
         for (picture, pictureName) in zip(pictures, names) {
             try cancellation.check()
-            measured.append(PictureMeasurement(pictureName, picture, try coder.code(picture)))
+            measured.append(PictureMeasurement(pictureName, picture, try coder.code(picture), perceptual: perceptual))
             progress.update(measured.count)
         }
         progress.end()

@@ -152,6 +152,9 @@ struct PickleReader {
         case UInt8(ascii: "X"): stack.append(.string(try takeText(takeSize(UInt32.self))))
         case 0x8C: stack.append(.string(try takeText(takeSize(UInt8.self))))
         case 0x8D: stack.append(.string(try takeText(takeSize(UInt64.self))))
+        // Texts of Python 2.
+        case UInt8(ascii: "U"): stack.append(.string(try takeText(takeSize(UInt8.self))))
+        case UInt8(ascii: "T"): stack.append(.string(try takeText(takeSize(UInt32.self))))
         case UInt8(ascii: "c"):
             let module = try takeLine()
             stack.append(.global(try global(module, takeLine())))
@@ -269,6 +272,17 @@ struct PickleReader {
         guard case .global(let global) = function, let arguments = elements(of: arguments) else { throw failure("calls something unknown") }
         switch (global, arguments.count) {
         case (.orderedDictionary, 0): stack.append(.dictionary(newContainer()))
+        case (.orderedDictionary, 1):
+            // Pairs of keys and values, as Python 2 wrote them.
+            guard case .list(let number) = arguments[0] else { throw failure("makes a dictionary of something that is no list") }
+            let pairs = containers[number].compactMap { item -> [Item]? in
+                switch item {
+                case .list(let number), .tuple(let number): containers[number].count == 2 ? containers[number] : nil
+                default: nil
+                }
+            }
+            guard pairs.count == containers[number].count else { throw failure("makes a dictionary of something that is no list of pairs") }
+            stack.append(.dictionary(newContainer(pairs.flatMap { $0 })))
         case (.size, 1):
             guard integers(in: arguments[0]) != nil else { throw failure("has a size that is no tuple of integers") }
             stack.append(arguments[0])
