@@ -17,8 +17,8 @@ struct CodecEvaluateCommand: ParsableCommand {
             Bits are those of whole files, headers included. PSNR is of the three channels together, in 8 bits; means are over pictures. MS-SSIM needs
             pictures of at least \(ImageQuality.smallestMultiscaleSide) pixels a side. With codecs of several λ and --against, rates are compared at equal
             quality (Bjøntegaard). --lpips compares looks by the features of a VGG-16, in its published version 0.1 but with the network that packages
-            hold, retrained for finding edges (HED): it puts codecs in order, and is not to be compared with published figures. It takes a second or two
-            for each picture and codec, and fetches 55 MB once.
+            hold, retrained for finding edges (HED): it puts codecs in order, and is not to be compared with published figures. It takes about ten seconds
+            a megapixel for each codec, leaves out pictures of more than four, and fetches 55 MB once.
 
             Examples:
               condense codec evaluate photos-test --lpips

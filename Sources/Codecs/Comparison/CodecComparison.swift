@@ -13,7 +13,7 @@ public struct CodecComparisonConfiguration: RunConfiguration {
     public var alpha = AlphaRule.refuse
     /// Only the middle of each picture is used, at most so many pixels a side; nil for all of it.
     public var middle: Int?
-    /// Whether ``PerceptualDistance`` is measured, a second or two for each picture and codec.
+    /// Whether ``PerceptualDistance`` is measured, about ten seconds a megapixel for each codec.
     public var lpips = false
     /// So many pictures are shown under a slider.
     public var shownPictures = 4

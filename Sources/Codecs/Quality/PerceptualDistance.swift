@@ -14,8 +14,8 @@ public final class PerceptualDistance {
     public static let name = "LPIPS (VGG-16 of HED)"
     /// Height and width that pictures need at least: four times they are halved.
     public static let smallestSide = 16
-    /// Pictures with more places are not measured: features of one megapixel take half a gigabyte.
-    public static let mostPixels = 6 << 20
+    /// Pictures with more places are not measured: the features of a megapixel take about a gigabyte.
+    public static let mostPixels = 4 << 20
 
     /// Of the catalogue: the network, and the heads.
     public static let items = ["hed-vgg16", "lpips-heads"]
