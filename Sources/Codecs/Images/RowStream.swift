@@ -106,10 +106,12 @@ private final class ConvolvedRows: RowStream {
             preconditionFailure("Rows of a convolution need zeros around the image and no dilation.")
         }
         self.convolution = convolution
-        packed = Stride2Convolution(
-            weight: convolution.weight, bias: convolution.bias, stride: convolution.stride, dilation: convolution.dilation, transposed: false, groups: convolution.groups)
         (size, step) = (convolution.kernelSize[0], convolution.stride[0])
         border = padding.expanded(to: 2, "padding")
+        packed = border == [2, 2]
+            ? Stride2Convolution(
+                weight: convolution.weight, bias: convolution.bias, stride: convolution.stride, dilation: convolution.dilation, transposed: false,
+                groups: convolution.groups) : nil
     }
 
     func push(_ rows: Tensor?, isLast: Bool) -> Tensor? {
@@ -126,7 +128,7 @@ private final class ConvolvedRows: RowStream {
         kept = seen.droppingRows(count * step)
         unneeded = max(0, count * step - seen.size(2))
         // The first of these outputs sees no zeros above the image, as the second of a whole image does.
-        if let packed, border == [2, 2], seen.size(3) % 2 == 0 { return packed(seen, rows: 1..<1 + count) }
+        if let packed, seen.size(3) % 2 == 0 { return packed(seen, rows: 1..<1 + count) }
         return seen.narrowed(axis: 2, from: 0, count: (count - 1) * step + size).convolved(
             weight: convolution.weight, bias: convolution.bias, stride: convolution.stride, padding: [0, border[1]], dilation: [1, 1],
             groups: convolution.groups)

@@ -110,26 +110,16 @@ public struct ExportedNetwork {
     /// The largest difference from the output that the exporting network gave, as a part of the output's largest magnitude.
     /// - Throws: `FileAccessError` or `FileFormatError` about `parity.safetensors`.
     public func parityError() throws -> Double {
-        let file = try SafetensorsFile(path: "\(folder)/\(Self.parityFile)")
-        let input = try file.tensor(named: "input"), expected = try file.tensor(named: "output")
-        guard case .input(let shape) = network.graph.nodes[network.graph.input].operation, Array(input.shape.dropFirst()) == shape else {
-            throw FileFormatError(path: file.path, format: "a check of an export", problem: "its input \(input.shape) is not one of the network")
-        }
-        let output: Tensor
-        do { output = try withTorchErrors { withoutGradients { network(input) } } } catch {
-            throw FileFormatError(path: file.path, format: "a check of an export", problem: "the network cannot take its input: \(error)")
-        }
-        guard output.shape == expected.shape else {
-            throw FileFormatError(path: file.path, format: "a check of an export", problem: "its output has shape \(expected.shape), and the network's \(output.shape)")
-        }
-        return Self.difference(output, expected)
+        try Self.parityError(of: folder, network.graph) { input in try withTorchErrors { withoutGradients { network(input) } } }
     }
 
-    /// As ``parityError()`` of a folder that a network was exported to. Dense weights are those that were written, one layer's in memory at a time;
-    /// packed ones must be the network's own to the last bit.
-    static func parityError(of folder: String, exportedFrom network: GraphNetwork, input: Tensor, output: Tensor) throws -> Double {
-        let configuration: ExportConfiguration = try decoded("\(folder)/\(configurationFile)"), graph = configuration.graph
-        let file = try SafetensorsFile(path: "\(folder)/\(weightsFile)"), state = network.stateDictionary, device = output.device
+    /// As ``parityError()`` of a folder that a network was just exported to. Dense weights are those that were written, one layer's in memory at a time;
+    /// the graph and packed weights must be the network's own to the last bit.
+    static func parityError(of folder: String, exportedFrom network: GraphNetwork) throws -> Double {
+        let configurationPath = "\(folder)/\(configurationFile)", configuration: ExportConfiguration = try decoded(configurationPath), graph = configuration.graph
+        guard graph == network.graph else { throw FileFormatError(path: configurationPath, format: "a network", problem: "its graph is not what was written") }
+        let file = try SafetensorsFile(path: "\(folder)/\(weightsFile)"), state = network.stateDictionary
+        let device = network.namedParameters().first?.tensor.device ?? .cpu
         try checkNames(of: graph, file)
         func weight(_ name: String) throws -> Tensor {
             guard SparseMatrix.isStored(parameter: name, in: file), let full = state[name] else { return try file.mappedTensor(named: name).to(device: device) }
@@ -137,20 +127,31 @@ public struct ExportedNetwork {
             guard let expected = try? SparseMatrix(own, format: written.format), expected.isIdentical(to: written) else { throw fail(file, "'\(name)' is not what was written") }
             return own
         }
-        let found = try network.evaluating {
-            try withoutGradients {
-                try network.run(input.to(device: device)) { place, inputs in
-                    let owner = graph.nodes[graph.nodes[place].weightsOf ?? place], names = owner.operation.parameters.map(\.name)
-                    let own = Dictionary(uniqueKeysWithValues: try names.map { ($0, try weight("\(owner.name).\($0)")) })
-                    defer { for name in names { file.forget(named: "\(owner.name).\(name)") } }
-                    return network.output(ofNode: place, of: inputs, weights: own)
+        return try parityError(of: folder, graph) { input in
+            try network.evaluating {
+                try withoutGradients {
+                    try network.run(input.to(device: device)) { place, inputs in
+                        let owner = graph.nodes[graph.nodes[place].weightsOf ?? place], names = owner.operation.parameters.map(\.name)
+                        let own = Dictionary(uniqueKeysWithValues: try names.map { ($0, try weight("\(owner.name).\($0)")) })
+                        defer { for name in names { file.forget(named: "\(owner.name).\(name)") } }
+                        return network.output(ofNode: place, of: inputs, weights: own)
+                    }
                 }
-            }
+            }.to(device: .cpu)
         }
-        return difference(found, output)
     }
 
-    private static func difference(_ output: Tensor, _ expected: Tensor) -> Double {
+    /// Compares what is computed of the folder's input with its output.
+    private static func parityError(of folder: String, _ graph: NetworkGraph, computing compute: (Tensor) throws -> Tensor) throws -> Double {
+        let file = try SafetensorsFile(path: "\(folder)/\(parityFile)")
+        let input = try file.tensor(named: "input"), expected = try file.tensor(named: "output")
+        func fail(_ problem: String) -> FileFormatError { FileFormatError(path: file.path, format: "a check of an export", problem: problem) }
+        guard case .input(let shape) = graph.nodes[graph.input].operation, Array(input.shape.dropFirst()) == shape else {
+            throw fail("its input \(input.shape) is not one of the network")
+        }
+        let output: Tensor
+        do { output = try compute(input) } catch let error as TorchError { throw fail("the network cannot take its input: \(error)") }
+        guard output.shape == expected.shape else { throw fail("its output has shape \(expected.shape), and the network's \(output.shape)") }
         let exact = expected.to(dtype: .float64), error = (output.to(dtype: .float64) - exact).abs().max().item()
         return error == 0 ? 0 : error / max(exact.abs().max().item(), .leastNormalMagnitude)
     }

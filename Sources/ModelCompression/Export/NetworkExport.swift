@@ -48,7 +48,7 @@ extension GraphNetwork {
             bytes: entries.reduce(0) { $0 + $1.bytes }, fileBytes: size ?? 0, parityError: 0)
         let recordPath = "\(folder)/\(ExportedNetwork.recordFile)"
         try AtomicFile.write(json: record, to: recordPath)
-        record.parityError = try ExportedNetwork.parityError(of: folder, exportedFrom: self, input: input, output: output)
+        record.parityError = try ExportedNetwork.parityError(of: folder, exportedFrom: self)
         try AtomicFile.write(json: record, to: recordPath)
         try AtomicFile.write(Array(PyTorchModel.source.utf8), to: "\(folder)/\(PyTorchModel.fileName)")
         try AtomicFile.write(Array(PyTorchModel.readMe(record, attribution: details.attribution).utf8), to: "\(folder)/README.md")
